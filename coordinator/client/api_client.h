@@ -1,0 +1,55 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+#include "schema/base/error.h"
+
+namespace sarsweep::client {
+
+// A request that did not end well: `unreachable` and `busy` may be tried again. `body` is the reply's
+// document where there was one (diagnostics, missing, stored).
+struct ApiFailure {
+  ErrorCode code = ErrorCode::internal;
+  std::string message;
+  int status = 0;  // 0: no reply
+  nlohmann::json body;
+};
+template <typename T>
+using Result = tl::expected<T, ApiFailure>;
+using Query = std::vector<std::pair<std::string, std::string>>;
+
+// One coordinator, spoken to over HTTP with a bearer token. One connection a request, no redirects, no
+// proxy. Thread-safe (a connection is made per call).
+class ApiClient {
+ public:
+  ApiClient(std::string url, std::string token, double timeout_s = 15);
+  ~ApiClient();
+  ApiClient(ApiClient&&) noexcept;
+
+  Result<nlohmann::json> get(const std::string& path, const Query& query = {}) const;
+  Result<nlohmann::json> post(const std::string& path, const nlohmann::json& body,
+                              const Query& headers = {}) const;
+  Result<nlohmann::json> post_bytes(const std::string& path, const Query& query,
+                                    std::string_view bytes, const std::string& grant_token) const;
+  Result<nlohmann::json> put_file(const std::string& path, const Query& query,
+                                  const std::filesystem::path& file,
+                                  const std::string& grant_token) const;
+  Result<std::string> get_bytes(const std::string& path) const;
+  const std::string& url() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The reply, or Error with the failure's code and message.
+nlohmann::json value_or_throw(Result<nlohmann::json> result);
+
+}  // namespace sarsweep::client

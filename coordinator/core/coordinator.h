@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/base/clock.h"
+#include "schema/protocol/messages.h"
+
+namespace sarsweep::coordinator {
+
+struct CoordinatorOptions {
+  std::filesystem::path home;   // database, tokens
+  std::filesystem::path store;  // run directories and objects; default <home>/store
+  double heartbeat_s = 5;
+  double lease_s = 30;
+  double regrant_after_s = 40;   // from the last heartbeat
+  double restart_grace_s = 60;   // least time every lease gets after a restart
+  double cancel_grace_s = 120;   // then a cancelling run is killed
+};
+
+struct RunFilter {
+  std::string sweep, study, state, selector;  // empty: any
+  std::int64_t limit = 1000;
+  std::string after;                          // a run id: continue behind it
+};
+
+struct DataOutcome {  // of an append at an offset
+  bool accepted = false;
+  std::int64_t stored = 0;
+};
+
+struct FinishOutcome {
+  std::optional<FinishReply> reply;  // absent: something is missing
+  nlohmann::json missing;            // {"event_bytes", "log_bytes", "artifacts"}
+};
+
+// The coordinator's decisions, with every change one transaction of the store. Thread-safe: HTTP
+// threads call it at will; writes go through the store's single writer. Throws Error.
+class Coordinator {
+ public:
+  // Opens and migrates <home>/sarsweep.db (refusing a second coordinator, a newer schema, a network
+  // filesystem), gives every live lease its grace.
+  Coordinator(CoordinatorOptions options, const Clock& clock);
+  ~Coordinator();
+
+  // ---- people ----
+  nlohmann::json plan(const SweepSource& source);
+  // Throws Error(invalid); with diagnostics when `diagnostics` is given.
+  nlohmann::json submit(const SweepSource& source, const std::string& idempotency_key,
+                        const std::string& actor, nlohmann::json* problems);
+  nlohmann::json apply_verb(const std::string& run_id, Verb verb, bool from_scratch,
+                            const std::string& actor);
+
+  // ---- reading: published documents (schema/protocol/README.md) ----
+  nlohmann::json sweeps() const;
+  nlohmann::json sweep(const std::string& name) const;
+  nlohmann::json runs(const RunFilter& filter) const;
+  nlohmann::json run(const std::string& id) const;
+  nlohmann::json metrics(const std::string& id, const std::vector<std::string>& keys,
+                         bool all_attempts, std::int64_t max_points) const;
+  nlohmann::json log(const std::string& id, std::int64_t offset, std::int64_t limit,
+                     std::optional<std::int64_t> attempt) const;
+  nlohmann::json samples(const std::string& id) const;
+  nlohmann::json events(const std::string& id, std::int64_t after) const;
+  nlohmann::json evaluation(const std::string& id) const;
+  nlohmann::json leaderboard(const std::string& sweep) const;
+  nlohmann::json queue() const;
+  nlohmann::json workers() const;
+  std::filesystem::path artifact(const std::string& sha256) const;  // Throws Error(not_found).
+  std::string prometheus() const;
+
+  // ---- workers ----
+  RegisterReply register_worker(const RegisterRequest& request);
+  LeaseReply lease(const LeaseRequest& request);
+  HeartbeatReply heartbeat(const HeartbeatRequest& request);
+  void started(const LeaseKey& key);
+  FinishOutcome finish(const FinishRequest& request);
+  void leave(const std::string& worker_id, const std::string& incarnation);
+
+  DataOutcome append_events(const LeaseKey& key, std::int64_t offset, std::string_view lines);
+  DataOutcome append_log(const LeaseKey& key, std::int64_t offset, std::string_view bytes);
+  std::vector<std::string> missing_artifacts(const LeaseKey& key,
+                                             const std::vector<std::string>& sha256);
+  // The caller streamed the bytes to `file` (inside the store's incoming folder); checks the digest
+  // and moves it into place. Throws Error(invalid) on a mismatch.
+  void commit_artifact(const LeaseKey& key, const std::string& sha256,
+                       const std::filesystem::path& file);
+  std::filesystem::path incoming_folder() const;
+
+  // One round of time-driven work: expired leases, backoffs that ended, parents that finished,
+  // cancels past their grace. The reaper thread calls it about once a second.
+  void tick();
+
+  const CoordinatorOptions& options() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,3 @@
+#include "schema/config/fields.h"
+
+namespace sarsweep::config {}

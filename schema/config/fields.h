@@ -1,0 +1,72 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The one table of every field of a run (docs/fields.md is made from it). Parser, validator, JSON,
+// hashes, `sarsweep explain` and the trainer read it; adding a field is one row.
+namespace sarsweep::config {
+
+// What a change of the field may change: the trained weights (science), what is measured on them
+// (judge), or neither (exec).
+enum class FieldClass { science, judge, exec };
+
+enum class FieldType {
+  boolean,
+  integer,
+  number,
+  text,      // any string
+  choice,    // one of `choices`
+  path,      // made absolute in run.json; hashed as written
+  interval,  // updates, or "2epochs"
+  list,      // of numbers or strings; the default shows which
+  map,       // string to string
+  model,     // a path, or {run: [SWEEP/]NAME, checkpoint: best|last}
+  stretch    // none | mean3sigma | sqrt | log | {lo, hi}
+};
+
+struct Field {
+  std::string_view name;         // dotted: "unet.lora.rank"
+  FieldType type;
+  nlohmann::json default_value;  // null: none; then `default_text` says what happens
+  std::string_view default_text; // "rank/2", "auto": for people; empty if default_value says it
+  FieldClass field_class;
+  std::vector<std::string> choices;
+  std::optional<double> low, high;  // inclusive bounds of numbers
+  bool low_open = false;            // the lower bound itself is excluded
+  std::string_view unit;
+  bool supported = true;         // false: legal in the language, refused with a sentence by this version
+  std::vector<std::string> supported_choices;  // of a choice: those this version honours; empty = all
+  std::string_view active_when;  // "unet.mode == lora": outside, the key is inactive and dropped; empty = always
+  std::string_view help;         // one line; says where the default comes from
+};
+
+std::span<const Field> fields();                      // in the order of docs/fields.md
+const Field* find_field(std::string_view dotted);     // nullptr: unknown
+std::string nearest_field(std::string_view dotted);   // within edit distance 2 of the last part; or empty
+int edit_distance(std::string_view a, std::string_view b);
+std::string_view to_string(FieldType type);
+std::string_view to_string(FieldClass field_class);
+
+// nullopt if `value` is legal for `field`; else a sentence without the field's name, such as
+// "must be one of full, lora, frozen (got 'loar')".
+std::optional<std::string> check_value(const Field& field, const nlohmann::json& value);
+
+// Flat {"unet.lr": …} <-> nested {"unet": {"lr": …}}.
+nlohmann::json nest(const nlohmann::json& flat);
+nlohmann::json flatten(const nlohmann::json& nested);  // Maps of type map/model/stretch stay whole.
+
+// Fills in every default of a flat config, derived ones (alpha = rank/2) included.
+nlohmann::json with_defaults(const nlohmann::json& flat);
+// Drops the keys whose `active_when` does not hold.
+nlohmann::json active_only(const nlohmann::json& flat);
+
+// Throws Error(invalid) naming field, value and cure for the first problem of a complete config: an
+// unknown or unsupported field, an illegal value, an illegal combination.
+void require_valid(const nlohmann::json& flat);
+
+}  // namespace sarsweep::config

@@ -1,0 +1,209 @@
+#include "schema/protocol/messages.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
+
+#include "schema/base/error.h"
+
+namespace sarsweep {
+namespace {
+
+using nlohmann::json;
+
+// Reads the members of one object and refuses what nobody asked for.
+class Reader {
+ public:
+  Reader(const json& object, const char* what) : object_(object), what_(what) {
+    if (!object.is_object()) throw Error(ErrorCode::invalid, std::string(what) + " must be an object");
+  }
+
+  template <typename T>
+  Reader& need(const char* key, T& value) {
+    if (!object_.contains(key)) {
+      throw Error(ErrorCode::invalid, std::string(what_) + " lacks '" + key + "'", key);
+    }
+    return take(key, value);
+  }
+  template <typename T>
+  Reader& may(const char* key, T& value) {
+    if (object_.contains(key)) return take(key, value);
+    known_.emplace_back(key);
+    return *this;
+  }
+  void end() const {
+    for (const auto& [key, value] : object_.items()) {
+      if (std::find(known_.begin(), known_.end(), key) == known_.end()) {
+        throw Error(ErrorCode::invalid, std::string(what_) + " has an unknown key '" + key + "'", key);
+      }
+    }
+  }
+
+ private:
+  template <typename T>
+  Reader& take(const char* key, T& value) {
+    known_.emplace_back(key);
+    try {
+      object_.at(key).get_to(value);
+    } catch (const json::exception&) {
+      throw Error(ErrorCode::invalid, std::string(what_) + ": '" + key + "' has the wrong type", key);
+    }
+    return *this;
+  }
+
+  const json& object_;
+  const char* what_;
+  std::vector<std::string> known_;
+};
+
+Order parse_order(const std::string& text) {
+  for (const Order o : {Order::go_on, Order::pause, Order::cancel, Order::kill, Order::fenced}) {
+    if (to_string(o) == text) return o;
+  }
+  throw Error(ErrorCode::invalid, "unknown order '" + text + "'");
+}
+
+}  // namespace
+
+std::string_view to_string(Order order) {
+  switch (order) {
+    case Order::go_on: return "continue";
+    case Order::pause: return "pause";
+    case Order::cancel: return "cancel";
+    case Order::kill: return "kill";
+    case Order::fenced: return "fenced";
+  }
+  return "fenced";
+}
+
+void to_json(json& j, const SweepSource& v) {
+  j = {{"text", v.text}, {"file", v.file},   {"dir", v.dir},     {"cwd", v.cwd},
+       {"set", v.set},   {"files", v.files}, {"rerun", v.rerun}, {"prune", v.prune}};
+}
+void from_json(const json& j, SweepSource& v) {
+  Reader(j, "sweep source")
+      .need("text", v.text).may("file", v.file).may("dir", v.dir).may("cwd", v.cwd)
+      .may("set", v.set).may("files", v.files).may("rerun", v.rerun).may("prune", v.prune).end();
+}
+
+void to_json(json& j, const Diagnostic& v) {
+  j = {{"file", v.file}, {"line", v.line}, {"col", v.col}, {"severity", v.severity},
+       {"code", v.code}, {"message", v.message}, {"suggestion", v.suggestion},
+       {"source", v.source}, {"length", v.length}};
+}
+void from_json(const json& j, Diagnostic& v) {
+  Reader(j, "diagnostic")
+      .need("file", v.file).need("line", v.line).need("col", v.col).need("severity", v.severity)
+      .need("code", v.code).need("message", v.message).need("suggestion", v.suggestion)
+      .may("source", v.source).may("length", v.length).end();
+}
+
+void to_json(json& j, const LeaseKey& v) {
+  j = {{"run_id", v.run_id}, {"lease_epoch", v.lease_epoch}, {"grant_token", v.grant_token}};
+}
+void from_json(const json& j, LeaseKey& v) {
+  Reader(j, "lease").need("run_id", v.run_id).need("lease_epoch", v.lease_epoch)
+      .need("grant_token", v.grant_token).end();
+}
+
+static void to_json(json& j, const Slot& v) { j = {{"index", v.index}, {"device", v.device}}; }
+static void from_json(const json& j, Slot& v) {
+  Reader(j, "slot").need("index", v.index).need("device", v.device).end();
+}
+
+void to_json(json& j, const RegisterRequest& v) {
+  j = {{"name", v.name}, {"incarnation", v.incarnation}, {"host", v.host}, {"threads", v.threads}};
+  j["slots"] = json::array();
+  for (const Slot& slot : v.slots) {
+    json item;
+    to_json(item, slot);
+    j["slots"].push_back(item);
+  }
+}
+void from_json(const json& j, RegisterRequest& v) {
+  json slots = json::array();
+  Reader(j, "register").need("name", v.name).need("incarnation", v.incarnation).may("host", v.host)
+      .may("threads", v.threads).need("slots", slots).end();
+  v.slots.clear();
+  for (const json& item : slots) from_json(item, v.slots.emplace_back());
+}
+
+void to_json(json& j, const RegisterReply& v) {
+  j = {{"worker_id", v.worker_id}, {"heartbeat_s", v.heartbeat_s}, {"lease_s", v.lease_s},
+       {"store", v.store}, {"cache", v.cache}};
+}
+void from_json(const json& j, RegisterReply& v) {
+  // A client ignores what it does not know.
+  j.at("worker_id").get_to(v.worker_id);
+  v.heartbeat_s = j.value("heartbeat_s", v.heartbeat_s);
+  v.lease_s = j.value("lease_s", v.lease_s);
+  v.store = j.value("store", "");
+  v.cache = j.value("cache", "");
+}
+
+void to_json(json& j, const LeaseRequest& v) {
+  j = {{"worker_id", v.worker_id}, {"incarnation", v.incarnation}, {"nonce", v.nonce},
+       {"free_slots", v.free_slots}};
+}
+void from_json(const json& j, LeaseRequest& v) {
+  Reader(j, "lease request").need("worker_id", v.worker_id).need("incarnation", v.incarnation)
+      .need("nonce", v.nonce).need("free_slots", v.free_slots).end();
+}
+
+void to_json(json& j, const LeaseReply& v) {
+  j = {{"retry_after_s", v.retry_after_s}, {"grants", json::array()}};
+  for (const Grant& grant : v.grants) {
+    j["grants"].push_back({{"key", grant.key}, {"name", grant.name}, {"slots", grant.slots},
+                           {"run_json", grant.run_json}});
+  }
+}
+void from_json(const json& j, LeaseReply& v) {
+  v.retry_after_s = j.value("retry_after_s", v.retry_after_s);
+  v.grants.clear();
+  for (const json& item : j.at("grants")) {
+    v.grants.push_back({item.at("key").get<LeaseKey>(), item.value("name", ""),
+                        item.at("slots").get<std::vector<int>>(), item.at("run_json")});
+  }
+}
+
+void to_json(json& j, const HeartbeatRequest& v) {
+  j = {{"worker_id", v.worker_id}, {"incarnation", v.incarnation}, {"draining", v.draining},
+       {"leases", v.leases}};
+}
+void from_json(const json& j, HeartbeatRequest& v) {
+  Reader(j, "heartbeat").need("worker_id", v.worker_id).need("incarnation", v.incarnation)
+      .may("draining", v.draining).need("leases", v.leases).end();
+}
+
+void to_json(json& j, const HeartbeatReply& v) {
+  j = {{"runs", json::array()}};
+  for (const OrderedRun& run : v.runs) {
+    j["runs"].push_back({{"run_id", run.run_id}, {"lease_epoch", run.lease_epoch},
+                         {"order", to_string(run.order)}});
+  }
+}
+void from_json(const json& j, HeartbeatReply& v) {
+  v.runs.clear();
+  for (const json& item : j.at("runs")) {
+    v.runs.push_back({item.at("run_id"), item.at("lease_epoch"), parse_order(item.at("order"))});
+  }
+}
+
+void to_json(json& j, const FinishRequest& v) {
+  j = {{"key", v.key}, {"exit_code", v.exit_code}, {"signal", v.signal}, {"reason", v.reason},
+       {"event_bytes", v.event_bytes}, {"log_bytes", v.log_bytes}, {"draining", v.draining}};
+}
+void from_json(const json& j, FinishRequest& v) {
+  Reader(j, "finish").need("key", v.key).need("exit_code", v.exit_code).may("signal", v.signal)
+      .may("reason", v.reason).need("event_bytes", v.event_bytes).need("log_bytes", v.log_bytes)
+      .may("draining", v.draining).end();
+}
+
+void to_json(json& j, const FinishReply& v) { j = {{"state", to_string(v.state)}}; }
+void from_json(const json& j, FinishReply& v) {
+  const auto state = parse_run_state(j.at("state").get<std::string>());
+  if (!state) throw Error(ErrorCode::invalid, "unknown run state in a finish reply");
+  v.state = *state;
+}
+
+}  // namespace sarsweep

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schema/protocol/run_state.h"
+
+// The requests and replies that change something, one struct a message; what only reads is a JSON
+// document in the published shape (schema/protocol/README.md). from_json refuses unknown keys with
+// Error(invalid); servers and clients use the same pair.
+namespace sarsweep {
+
+// A sweep file as the CLI posts it. `dir` is the file's folder, `cwd` the caller's; both absolute.
+struct SweepSource {
+  std::string text;
+  std::string file;
+  std::string dir;
+  std::string cwd;
+  std::vector<std::string> set;               // "key=value", in order
+  std::map<std::string, std::string> files;   // prompt files by the path as written
+  bool rerun = false;
+  bool prune = false;
+};
+
+// A remark on a sweep file. line and col count from 1; 0 where there is no place (a --set).
+struct Diagnostic {
+  std::string file;
+  int line = 0;
+  int col = 0;
+  std::string severity;    // "error" | "warning"
+  std::string code;        // "unknown_field", "wrong_type", …
+  std::string message;
+  std::string suggestion;  // "did you mean 'rank'?", or empty
+  std::string source;      // the offending line, for display
+  int length = 1;          // characters to underline
+};
+
+struct Slot {
+  int index = 0;
+  std::string device;  // "cpu" | "cuda:0" …
+};
+
+struct RegisterRequest {
+  std::string name;         // chosen by its owner; unique among live workers
+  std::string incarnation;  // random per process start
+  std::string host;
+  int threads = 1;          // CPU threads a slot may use
+  std::vector<Slot> slots;
+};
+struct RegisterReply {
+  std::string worker_id;
+  double heartbeat_s = 5;
+  double lease_s = 30;
+  std::string store;        // folder all workers of a site see
+  std::string cache;        // <home>/cache
+};
+
+// A lease on one run. Every later write of the worker carries run_id, lease_epoch and grant_token.
+struct LeaseKey {
+  std::string run_id;
+  std::int64_t lease_epoch = 0;
+  std::string grant_token;
+};
+
+struct LeaseRequest {
+  std::string worker_id;
+  std::string incarnation;
+  std::string nonce;               // the same nonce gets the same answer
+  std::vector<int> free_slots;
+};
+struct Grant {
+  LeaseKey key;
+  std::string name;
+  std::vector<int> slots;
+  nlohmann::json run_json;         // complete but for `device` and `threads`, which the worker adds
+};
+struct LeaseReply {
+  std::vector<Grant> grants;
+  double retry_after_s = 1;
+};
+
+// What the coordinator wants of a held run.
+enum class Order { go_on, pause, cancel, kill, fenced };
+std::string_view to_string(Order order);
+
+struct HeartbeatRequest {
+  std::string worker_id;
+  std::string incarnation;
+  bool draining = false;
+  std::vector<LeaseKey> leases;
+};
+struct OrderedRun {
+  std::string run_id;
+  std::int64_t lease_epoch = 0;
+  Order order = Order::go_on;
+};
+struct HeartbeatReply {
+  std::vector<OrderedRun> runs;
+};
+
+// The end of an attempt. `exit_code` is the end event's, else the process's; `signal` 0 if none.
+struct FinishRequest {
+  LeaseKey key;
+  int exit_code = 0;
+  int signal = 0;
+  std::string reason;
+  std::int64_t event_bytes = 0;    // complete lines only
+  std::int64_t log_bytes = 0;
+  bool draining = false;           // the worker stopped it on its own account
+};
+struct FinishReply {
+  RunState state = RunState::queued;
+};
+
+void to_json(nlohmann::json& j, const SweepSource& v);
+void from_json(const nlohmann::json& j, SweepSource& v);
+void to_json(nlohmann::json& j, const Diagnostic& v);
+void from_json(const nlohmann::json& j, Diagnostic& v);
+void to_json(nlohmann::json& j, const LeaseKey& v);
+void from_json(const nlohmann::json& j, LeaseKey& v);
+void to_json(nlohmann::json& j, const RegisterRequest& v);
+void from_json(const nlohmann::json& j, RegisterRequest& v);
+void to_json(nlohmann::json& j, const RegisterReply& v);
+void from_json(const nlohmann::json& j, RegisterReply& v);
+void to_json(nlohmann::json& j, const LeaseRequest& v);
+void from_json(const nlohmann::json& j, LeaseRequest& v);
+void to_json(nlohmann::json& j, const LeaseReply& v);
+void from_json(const nlohmann::json& j, LeaseReply& v);
+void to_json(nlohmann::json& j, const HeartbeatRequest& v);
+void from_json(const nlohmann::json& j, HeartbeatRequest& v);
+void to_json(nlohmann::json& j, const HeartbeatReply& v);
+void from_json(const nlohmann::json& j, HeartbeatReply& v);
+void to_json(nlohmann::json& j, const FinishRequest& v);
+void from_json(const nlohmann::json& j, FinishRequest& v);
+void to_json(nlohmann::json& j, const FinishReply& v);
+void from_json(const nlohmann::json& j, FinishReply& v);
+
+}  // namespace sarsweep

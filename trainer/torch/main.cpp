@@ -1,0 +1,36 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "schema/base/error.h"
+#include "schema/base/log.h"
+#include "schema/protocol/run_dir.h"
+#include "trainer/torch/commands.h"
+
+namespace {
+
+int exit_code_of(const sarsweep::Error& error) {
+  using sarsweep::ErrorCode;
+  using sarsweep::run_dir::ExitCode;
+  const bool callers_fault =
+      error.code() == ErrorCode::invalid || error.code() == ErrorCode::not_found;
+  return static_cast<int>(callers_fault ? ExitCode::bad_config : ExitCode::temporary);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  using namespace sarsweep::trainer;
+  sarsweep::start_log("sarsweep-trainer");
+  CLI::App app("Trains, samples and evaluates latent diffusion models on SAR images.", "sarsweep-trainer");
+  app.require_subcommand(1);
+  int exit_code = 0;
+  // add_NAME(app, exit_code);  one line a command
+  CLI11_PARSE(app, argc, argv);
+  return exit_code;
+} catch (const sarsweep::Error& error) {
+  std::cerr << "sarsweep-trainer: error: " << error.what() << '\n';
+  return exit_code_of(error);
+} catch (const std::exception& error) {
+  std::cerr << "sarsweep-trainer: internal error: " << error.what() << '\n';
+  return 1;
+}
