@@ -1,0 +1,12 @@
+# Sourced by the scripts: where we are, how we speak.
+set -euo pipefail
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+cd "$ROOT"
+START=$SECONDS
+
+say() { printf '\033[1m==>\033[0m %s  \033[2m(%d s)\033[0m\n' "$*" "$((SECONDS - START))" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+export CCACHE_BASEDIR="$ROOT" CCACHE_NOHASHDIR=1
+export OMP_WAIT_POLICY=passive
+JOBS="${JOBS:-$(nproc)}"
