@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "coordinator/http/identity.h"
+
+namespace sarsweep::coordinator {
+
+// One request after the guard: nothing of the HTTP library reaches a handler.
+struct Call {
+  std::map<std::string, std::string> path;        // values of {name} in the pattern
+  std::multimap<std::string, std::string> query;  // only keys the route allows
+  std::string body;
+  std::filesystem::path upload;                // of a streamed route: the received file
+  std::map<std::string, std::string> headers;  // lower-case names
+  Principal caller;
+
+  std::string param(const std::string& key, const std::string& otherwise = {}) const;
+  std::int64_t number(const std::string& key,
+                      std::int64_t otherwise) const;  // Throws Error(invalid).
+  std::string header(const std::string& key) const;   // lower-case; empty if absent
+  nlohmann::json json() const;                        // of the body; Throws Error(invalid).
+};
+
+struct Reply {
+  int status = 200;
+  std::string body;
+  std::string mime = "application/json";
+  std::map<std::string, std::string> headers;
+
+  static Reply of(const nlohmann::json& document, int status = 200);
+};
+
+enum class Listener { control, data };
+
+// One route. `role` has no default: a route without a rule does not compile.
+struct Route {
+  std::string method;
+  std::string pattern;  // "/api/v1/runs/{id}/log"
+  Role role;
+  Listener listener;
+  std::vector<std::string> query;  // allowed keys
+  std::int64_t body_cap;           // bytes; 0: no body
+  std::function<Reply(const Call&)> handle;
+  bool streamed = false;  // the body goes to a file
+};
+
+struct RouteMatch {
+  const Route* route = nullptr;  // nullptr: nothing here
+  bool other_method = false;     // the path exists under another method
+  std::map<std::string, std::string> path;
+};
+
+// Segment by segment, without regular expressions: the cost is linear in the path.
+RouteMatch match_route(const std::vector<Route>& routes, Listener listener, std::string_view method,
+                       std::string_view path);
+
+}  // namespace sarsweep::coordinator

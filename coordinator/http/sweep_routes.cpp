@@ -1,0 +1,61 @@
+#include "coordinator/http/routes.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+constexpr std::int64_t kSourceCap = 8 << 20;  // 1 MiB of text, escaped
+
+// The reply to a submit that was refused: the errors beside the sentence that counts them.
+Reply refused(const Error& error, nlohmann::json problems) {
+  nlohmann::json body = problems.is_object() ? std::move(problems) : nlohmann::json::object();
+  const bool wants_files = body.contains("needs_files");
+  body["error"] = {{"code", wants_files ? "needs_files" : "invalid"}, {"message", error.what()}};
+  return Reply::of(body, 422);
+}
+
+Reply submit(Coordinator& coordinator, const Call& call) {
+  const auto source = call.json().get<SweepSource>();
+  nlohmann::json problems;
+  try {
+    return Reply::of(
+        coordinator.submit(source, call.header("idempotency-key"), call.caller.name, &problems));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::invalid || problems.is_null()) throw;
+    return refused(error, std::move(problems));
+  }
+}
+
+}  // namespace
+
+std::vector<Route> sweep_routes(const RouteContext& context) {
+  Coordinator& core = context.coordinator;
+  const auto plan = [&core](const Call& call) {
+    return Reply::of(core.plan(call.json().get<SweepSource>()));
+  };
+  const auto post = [&core, context](const Call& call) {
+    Reply reply = submit(core, call);
+    if (reply.status == 200) {
+      nlohmann::json body = nlohmann::json::parse(reply.body);
+      body["url"] = *context.url + "/#/sweep/" + body.value("sweep", "");
+      reply = Reply::of(body);
+    }
+    return reply;
+  };
+  const auto list = [&core](const Call&) { return Reply::of(core.sweeps()); };
+  const auto one = [&core](const Call& call) {
+    return Reply::of(core.sweep(call.path.at("name")));
+  };
+  const auto board = [&core](const Call& call) {
+    return Reply::of(core.leaderboard(call.param("sweep")));
+  };
+  return {
+      {"POST", "/api/v1/plan", Role::viewer, Listener::control, {}, kSourceCap, plan},
+      {"POST", "/api/v1/sweeps", Role::submitter, Listener::control, {}, kSourceCap, post},
+      {"GET", "/api/v1/sweeps", Role::viewer, Listener::control, {}, 0, list},
+      {"GET", "/api/v1/sweeps/{name}", Role::viewer, Listener::control, {}, 0, one},
+      {"GET", "/api/v1/leaderboard", Role::viewer, Listener::control, {"sweep"}, 0, board},
+  };
+}
+
+}  // namespace sarsweep::coordinator

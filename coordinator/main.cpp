@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include "coordinator/core/coordinator.h"
+#include "coordinator/http/server.h"
+#include "schema/base/atomic_file.h"
+#include "schema/base/error.h"
+#include "schema/base/log.h"
+#include "schema/base/shutdown_signal.h"
+
+namespace {
+
+using namespace sarsweep;
+using namespace sarsweep::coordinator;
+
+struct Options {
+  std::string home = ".sarsweep";
+  std::string store;
+  std::string ready_file;
+  ServerOptions server;
+  bool no_auth = false;
+  CoordinatorOptions core;
+};
+
+void declare(CLI::App& app, Options& options) {
+  app.add_option("--home", options.home, "Folder of the database and the tokens")
+      ->envname("SARSWEEP_HOME");
+  app.add_option("--store", options.store, "Folder all workers see (default: HOME/store)");
+  app.add_option("--host", options.server.host, "Address to listen on: a loopback address");
+  app.add_option("--port", options.server.port, "Port of the API and the dashboard; 0: any");
+  app.add_option("--data-port", options.server.data_port, "Port for the workers' data; 0: any");
+  app.add_option("--ready-file", options.ready_file, "Written as JSON when requests are served");
+  app.add_flag("--no-auth", options.no_auth,
+               "Serve without tokens: anyone on this machine may do anything");
+  app.add_option("--heartbeat", options.core.heartbeat_s, "Seconds between a worker's heartbeats");
+  app.add_option("--lease", options.core.lease_s, "Seconds a lease lasts without a heartbeat");
+  app.add_option("--regrant", options.core.regrant_after_s,
+                 "Seconds until a lost run is granted again");
+  app.add_option("--restart-grace", options.core.restart_grace_s,
+                 "Least seconds a lease gets after a restart");
+  app.add_option("--cancel-grace", options.core.cancel_grace_s,
+                 "Seconds until a cancelling run is killed");
+}
+
+void prepare(Options& options) {
+  if (options.server.host != "127.0.0.1" && options.server.host != "::1" &&
+      options.server.host != "localhost") {
+    throw Error(ErrorCode::invalid, "--host " + options.server.host +
+                                        " is not a loopback address: put a TLS proxy in "
+                                        "front of 127.0.0.1, or tunnel with ssh -L");
+  }
+  if (options.no_auth) options.server.authentication = Authentication::off;
+  std::filesystem::create_directories(options.home);
+  options.core.home = std::filesystem::absolute(options.home);
+  options.core.store = options.store.empty() ? options.core.home / "store"
+                                             : std::filesystem::absolute(options.store);
+}
+
+void announce(const Options& options, const HttpServer& server, Identity& identity) {
+  const std::string code = identity.new_login_code();
+  if (!options.ready_file.empty()) {
+    const nlohmann::json ready = {{"url", server.url()},
+                                  {"data_url", server.data_url()},
+                                  {"pid", ::getpid()},
+                                  {"token_file", identity.token_file().string()},
+                                  {"worker_token_file", identity.worker_token_file().string()},
+                                  {"login_code", code}};
+    write_file_atomically(options.ready_file, ready.dump(2) + "\n", FileMode::secret);
+  }
+  fmt::print("dashboard: {}/#login={}\n", server.url(), code);
+  std::fflush(stdout);
+}
+
+// One thread: time-driven work once a second, until it is told to stop.
+void keep_time(const std::stop_token& stop, Coordinator& coordinator) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  while (!stop.stop_requested()) {
+    try {
+      coordinator.tick();
+    } catch (const std::exception& error) {
+      spdlog::error("tick: {}", printable(error.what()));
+    }
+    wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+  }
+}
+
+}  // namespace
+
+// Everything that exists is named here, in the order it is built, and is torn down in reverse.
+int main(int argc, char** argv) try {
+  const ShutdownSignal shutdown;  // First: threads started later inherit its signal mask.
+  Options options;
+  CLI::App app("Owns the database and the queue; serves the API and the dashboard.",
+               "sarsweep-coordinator");
+  declare(app, options);
+  CLI11_PARSE(app, argc, argv);
+  prepare(options);
+  start_log("sarsweep-coordinator");
+
+  Coordinator coordinator(options.core, system_clock());
+  Identity identity(options.core.home, system_clock());
+  HttpServer server(coordinator, identity, options.server);
+  const std::jthread time([&](const std::stop_token& stop) { keep_time(stop, coordinator); });
+  announce(options, server, identity);
+  server.run(shutdown.token());
+  return 0;
+} catch (const sarsweep::Error& error) {
+  std::cerr << "sarsweep-coordinator: error: " << error.what() << '\n';
+  return error.code() == sarsweep::ErrorCode::invalid ? 2 : 1;
+} catch (const std::exception& error) {
+  std::cerr << "sarsweep-coordinator: internal error: " << error.what() << '\n';
+  return 1;
+}
