@@ -1,0 +1,58 @@
+// Curves, drawn by Plotly (a global of /plotly.min.js, loaded when the first chart is wanted).
+import {h} from "./dom.js";
+
+let library = null;
+function plotly() {
+  library ??= new Promise((resolve, reject) => {
+    const script = h("script", {src: "/plotly.min.js"});
+    script.addEventListener("load", () => resolve(window.Plotly));
+    script.addEventListener("error", () => reject(new Error("plotly.min.js did not load")));
+    document.head.append(script);
+  });
+  return library;
+}
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function layout(attempts, logarithmic) {
+  const axis = {gridcolor: style("--line"), zeroline: false, linecolor: style("--line"), tickfont: {size: 11}};
+  return {
+    margin: {l: 56, r: 12, t: 8, b: 36}, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: {family: "system-ui, sans-serif", color: style("--soft"), size: 12},
+    xaxis: {...axis, title: {text: "step", standoff: 6}, rangemode: "tozero"},
+    yaxis: {...axis, type: logarithmic ? "log" : "linear", exponentformat: "power"},
+    showlegend: false, hovermode: "x",
+    // Where an attempt took over: a dashed line at the step it resumed from.
+    shapes: attempts.filter((step) => step > 0).map((step) => ({
+      type: "line", x0: step, x1: step, yref: "paper", y0: 0, y1: 1,
+      line: {dash: "dot", width: 1, color: style("--soft")},
+    })),
+  };
+}
+
+// A chart whose series can be replaced. points: [[step, value, attempt], …].
+export function chart(title, unit = "") {
+  const place = h("div", {class: "chart", role: "img", "aria-label": `${title} by step`});
+  const latest = h("span", {class: "quiet small"});
+  const element = h("section", {class: "card"},
+    h("div", {class: "chart-title"}, h("h2", {}, title, unit ? h("span", {class: "quiet small"}, ` ${unit}`) : null), latest),
+    place);
+  return {
+    element,
+    async show(points, attempts, {logarithmic = false, text = ""} = {}) {
+      const library_ready = await plotly();
+      const finite = points.filter((point) => typeof point[1] === "number");
+      latest.textContent = text;
+      const line = {
+        x: finite.map((point) => point[0]), y: finite.map((point) => point[1]),
+        mode: finite.length < 12 ? "lines+markers" : "lines", line: {color: style("--accent"), width: 1.8},
+        marker: {size: 5}, hovertemplate: "step %{x}<br>%{y:.5g}<extra></extra>",
+      };
+      await library_ready.react(place, [line], layout(attempts, logarithmic),
+        {displayModeBar: false, responsive: true});
+    },
+    close() {
+      window.Plotly?.purge(place);
+    },
+  };
+}
