@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "coordinator/http/guarded_server.h"
@@ -261,13 +263,25 @@ std::string HttpServer::url() const { return impl_->url; }
 std::string HttpServer::data_url() const { return impl_->data_url; }
 
 void HttpServer::run(const std::stop_token& stop) {
-  const std::jthread data([this] { impl_->data.listen_after_bind(); });
-  const std::stop_callback ending(stop, [this] {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  int serving = 2;
+  const auto listen = [&](GuardedServer& server) {
+    server.listen_after_bind();
+    const std::lock_guard lock(mutex);
+    --serving;
+    changed.notify_all();
+  };
+  const std::jthread control([&] { listen(impl_->control); });
+  const std::jthread data([&] { listen(impl_->data); });
+  std::unique_lock lock(mutex);
+  changed.wait(lock, stop, [&] { return serving < 2; });
+  // The library ignores a stop that comes before its loop began, hence more than one.
+  while (serving > 0) {
     impl_->control.stop();
     impl_->data.stop();
-  });
-  impl_->control.listen_after_bind();
-  impl_->data.stop();
+    changed.wait_for(lock, std::chrono::milliseconds(20), [&] { return serving == 0; });
+  }
 }
 
 std::vector<Route> all_routes(const RouteContext& context) {
