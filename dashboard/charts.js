@@ -14,13 +14,20 @@ function plotly() {
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function layout(attempts, logarithmic) {
+// A constant series gets a band around it instead of -1 to 1.
+function value_range(values, logarithmic) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (logarithmic || low !== high || low === 0) return {};
+  return {range: [low - 0.5 * Math.abs(low), low + 0.5 * Math.abs(low)]};
+}
+
+function layout(attempts, logarithmic, values) {
   const axis = {gridcolor: style("--line"), zeroline: false, linecolor: style("--line"), tickfont: {size: 11}};
   return {
     margin: {l: 56, r: 12, t: 8, b: 36}, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: {family: "system-ui, sans-serif", color: style("--soft"), size: 12},
     xaxis: {...axis, title: {text: "step", standoff: 6}, rangemode: "tozero"},
-    yaxis: {...axis, type: logarithmic ? "log" : "linear", exponentformat: "power"},
+    yaxis: {...axis, type: logarithmic ? "log" : "linear", exponentformat: "power", ...value_range(values, logarithmic)},
     showlegend: false, hovermode: "x",
     // Where an attempt took over: a dashed line at the step it resumed from.
     shapes: attempts.filter((step) => step > 0).map((step) => ({
@@ -37,6 +44,11 @@ export function chart(title, unit = "") {
   const element = h("section", {class: "card"},
     h("div", {class: "chart-title"}, h("h2", {}, title, unit ? h("span", {class: "quiet small"}, ` ${unit}`) : null), latest),
     place);
+  // The grid gets its columns as charts arrive: each chart follows the width of its card.
+  const watcher = new ResizeObserver(() => {
+    if (place.data) window.Plotly.relayout(place, {width: place.clientWidth});
+  });
+  watcher.observe(element);
   return {
     element,
     async show(points, attempts, {logarithmic = false, text = ""} = {}) {
@@ -48,10 +60,11 @@ export function chart(title, unit = "") {
         mode: finite.length < 12 ? "lines+markers" : "lines", line: {color: style("--accent"), width: 1.8},
         marker: {size: 5}, hovertemplate: "step %{x}<br>%{y:.5g}<extra></extra>",
       };
-      await library_ready.react(place, [line], layout(attempts, logarithmic),
-        {displayModeBar: false, responsive: true});
+      await library_ready.react(place, [line], {...layout(attempts, logarithmic, line.y), width: place.clientWidth, height: place.clientHeight},
+        {displayModeBar: false});
     },
     close() {
+      watcher.disconnect();
       window.Plotly?.purge(place);
     },
   };

@@ -4,6 +4,8 @@ import {chip, h, number, progress, replace} from "./dom.js";
 
 const short = (key) => key.replace(/^eval\//, "").replaceAll("_", " ");
 
+const ACTIVE = ["leased", "running", "pausing", "cancelling"];
+
 function axis_text(value) {
   return value === undefined || value === null ? "–" : typeof value === "number" ? number(value) : String(value);
 }
@@ -15,18 +17,23 @@ function columns(sweep, rows) {
     {key: "rank", title: "#", numeric: true, value: (row) => row.rank, cell: rank_cell},
     {key: "picture", title: "", cell: thumbnail_cell},
     {key: "name", title: "run", sticky: true, value: (row) => row.name, cell: name_cell},
+    metric_column(sweep.objective.metric, true),
     ...axes.map((axis) => ({
       key: axis, title: axis, value: (row) => row.axes?.[axis],
       cell: (row) => h("td", {}, axis_text(row.axes?.[axis])),
     })),
-    ...(sweep.report ?? []).map((key) => ({
-      key, title: short(key), numeric: true, value: (row) => row.metrics[key]?.mean ?? null,
-      cell: (row) => metric_cell(row.metrics[key], key === sweep.objective.metric),
-    })),
+    ...(sweep.report ?? []).filter((key) => key !== sweep.objective.metric).map((key) => metric_column(key, false)),
     {key: "n", title: "n", numeric: true, value: (row) => row.n_images,
       cell: (row) => h("td", {class: "num"}, number(row.n_images))},
     {key: "state", title: "state", value: (row) => row.progress ?? 0, cell: state_cell},
   ];
+}
+
+function metric_column(key, objective) {
+  return {
+    key, title: short(key), numeric: true, value: (row) => row.metrics[key]?.mean ?? null,
+    cell: (row) => metric_cell(row.metrics[key], objective),
+  };
 }
 
 function rank_cell(row) {
@@ -63,7 +70,7 @@ function metric_cell(metric, objective) {
 function state_cell(row) {
   const states = Object.entries(row.states ?? {}).filter(([, count]) => count > 0);
   const runs = (row.runs ?? []).length;
-  const active = row.progress !== null && row.progress !== undefined && row.progress < 1 && !row.states?.done;
+  const active = ACTIVE.some((state) => row.states?.[state]);
   return h("td", {}, h("span", {class: "chips"},
     states.map(([state, count]) => chip(state, runs > 1 ? count : null)),
     active ? progress(row.progress, `${Math.round(100 * row.progress)} % of ${row.name}`) : null));

@@ -39,7 +39,7 @@ export function sample_viewer() {
     element,
     show(samples) {
       element.hidden = samples.length === 0;
-      const at_end = Number(slider.value) === steps.length - 1;
+      const at_end = Number(slider.value) >= steps.length - 1;
       by_step = new Map();
       for (const sample of samples) {
         if (!by_step.has(sample.step)) by_step.set(sample.step, []);
