@@ -1,0 +1,82 @@
+"""`sarsweep plan` as a person meets it: eight mistakes at once, and hostile files."""
+import json
+import pathlib
+import subprocess
+import tempfile
+import time
+import unittest
+
+from home import BIN, Home
+
+MISTAKES = """version: 1
+sweep: mistakes
+objective: {metric: eval/kl_pooled, goal: minimise}
+base:
+  model.path: models/tiny
+  data: {path: data/mini, resolution: 64}
+  unet: {mode: ful, lr: fast}
+  text_encoders: {rnak: 4}
+  train: {steps: 10, global_batch: 0}
+studies:
+  one:
+    runs:
+      a: {unet.rank: -4}
+      a: {}
+  two:
+    grid: {train.noise_offset: []}
+  three:
+    parent: b
+    runs:
+      c: {vae.mode: frozn}
+"""
+
+
+class Plan(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="sarsweep-plan-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.home = Home(pathlib.Path(cls.folder.name) / "home", None, None).up(workers=0)
+        cls.addClassCleanup(cls.home.down)
+
+    def plan(self, content, *arguments):
+        file = self.home.folder / "plan.yaml"
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        start = time.monotonic()
+        done = subprocess.run([BIN / "sarsweep", "plan", file, "--home", self.home.folder, *arguments],
+                              capture_output=True, text=True)
+        return done, time.monotonic() - start
+
+    def test_eight_mistakes_are_eight_located_messages_with_proposals(self):
+        done, _ = self.plan(MISTAKES)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        errors = [line for line in (done.stdout + done.stderr).splitlines() if ": error: " in line]
+        print(done.stdout + done.stderr, flush=True)
+        self.assertGreaterEqual(len(errors), 8)
+        for line in errors:
+            self.assertRegex(line, r"plan\.yaml:\d+:\d+: error: ")
+        self.assertIn("did you mean 'rank'?", done.stdout + done.stderr)
+        self.assertIn("nothing submitted", done.stdout + done.stderr)
+        done, _ = self.plan(MISTAKES, "-o", "json")
+        found = [d for d in json.loads(done.stdout)["diagnostics"] if d["severity"] == "error"]
+        self.assertEqual(len(found), len(errors))
+        self.assertEqual(self.home.document("ls"), [])
+
+    def test_hostile_files_are_refused_at_once(self):
+        bomb = "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefghijklmnopqrstu", "bcdefghijklmnopqrstuv"))
+        hostile = {
+            "1 MB of garbage": bytes(33 + (i * 7919) % 90 for i in range(1_000_000)),
+            "more than 1 MiB": b"a" * (1 << 20) + b"b",
+            "not UTF-8": b"version: 1\nsweep: \xff\xfe\n",
+            "10^6 brackets": b"[" * 1_000_000,
+            "an alias bomb": bomb.encode(),
+        }
+        for name, content in hostile.items():
+            done, seconds = self.plan(content)
+            print(f"{name}: exit {done.returncode} in {seconds:.2f} s: {(done.stderr or done.stdout).strip().splitlines()[:1]}", flush=True)
+            self.assertEqual(done.returncode, 2, name)
+            self.assertLess(seconds, 10, name)  # Proves termination; the figure itself is printed.
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
