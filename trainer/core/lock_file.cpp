@@ -25,7 +25,8 @@ LockFile::LockFile(const std::filesystem::path& file, const std::function<void()
   try {
     while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK && errno != EINTR) {
-        throw Error(ErrorCode::internal, "cannot lock " + file.string() + ": " + std::strerror(errno));
+        throw Error(ErrorCode::internal,
+                    "cannot lock " + file.string() + ": " + std::strerror(errno));
       }
       check();
       std::this_thread::sleep_for(kTick);

@@ -18,7 +18,8 @@ void read(const json& document, const char* key, T& target) {
     target = found->get<T>();
   } catch (const json::exception&) {
     throw Error(ErrorCode::invalid,
-                std::string("run.json: ") + key + " has the wrong type (got " + found->dump() + ")", key);
+                std::string("run.json: ") + key + " has the wrong type (got " + found->dump() + ")",
+                key);
   }
 }
 
@@ -27,7 +28,8 @@ void read(const json& document, const char* key, T& target) {
 RunFile read_run_file(const std::filesystem::path& run_dir) {
   const std::filesystem::path path = run_dir / run_dir::kRunJson;
   const json document = parse_json(read_file(path), path.string());
-  if (!document.is_object()) throw Error(ErrorCode::invalid, path.string() + " is not a JSON object");
+  if (!document.is_object())
+    throw Error(ErrorCode::invalid, path.string() + " is not a JSON object");
   RunFile file;
   std::string cache;
   read(document, "run_id", file.run_id);
@@ -45,7 +47,8 @@ RunFile read_run_file(const std::filesystem::path& run_dir) {
   }
   if (file.threads < 0) {
     throw Error(ErrorCode::invalid,
-                "run.json: threads must be at least 0 (got " + std::to_string(file.threads) + ")", "threads");
+                "run.json: threads must be at least 0 (got " + std::to_string(file.threads) + ")",
+                "threads");
   }
   return file;
 }

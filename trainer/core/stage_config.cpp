@@ -28,7 +28,8 @@ void read(const json& nested, const char* group, const char* name, T& target) {
     target = value->get<T>();
   } catch (const json::exception&) {
     const std::string field = std::string(group) + "." + name;
-    throw Error(ErrorCode::invalid, field + " has the wrong type (got " + value->dump() + ")", field);
+    throw Error(ErrorCode::invalid, field + " has the wrong type (got " + value->dump() + ")",
+                field);
   }
 }
 
@@ -43,7 +44,8 @@ void require_one_of(const std::string& field, const std::string& value,
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
   std::string list;
   for (const std::string& choice : choices) list += (list.empty() ? "" : ", ") + choice;
-  throw Error(ErrorCode::invalid, field + " must be one of " + list + " (got '" + value + "')", field);
+  throw Error(ErrorCode::invalid, field + " must be one of " + list + " (got '" + value + "')",
+              field);
 }
 
 }  // namespace
@@ -67,9 +69,10 @@ Interval parse_interval(const json& value, const std::string& field) {
     const bool whole = error == std::errc() && end == text.data() + text.size();
     if (whole && amount >= 0 && std::isfinite(amount)) return {amount, epochs};
   }
-  throw Error(ErrorCode::invalid,
-              field + " must be a number of updates or such as \"2epochs\" (got " + value.dump() + ")",
-              field);
+  throw Error(
+      ErrorCode::invalid,
+      field + " must be a number of updates or such as \"2epochs\" (got " + value.dump() + ")",
+      field);
 }
 
 StageConfig parse_stage_config(const json& nested) {
@@ -90,9 +93,10 @@ StageConfig parse_stage_config(const json& nested) {
   require_one_of("export.pipeline", config.exports.pipeline, {"none", "folder"});
   require_one_of("export.dtype", config.exports.dtype, {"fp16", "bf16", "fp32"});
   if (config.samples.steps < 1) {
-    throw Error(ErrorCode::invalid,
-                "samples.steps must be at least 1 (got " + std::to_string(config.samples.steps) + ")",
-                "samples.steps");
+    throw Error(
+        ErrorCode::invalid,
+        "samples.steps must be at least 1 (got " + std::to_string(config.samples.steps) + ")",
+        "samples.steps");
   }
   return config;
 }

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-// The fields of a run's config that say what happens around the updates: `checkpoint`, `samples`, `eval`
-// and `export` (names, units and defaults: docs/fields.md).
+#include <nlohmann/json.hpp>
+
+// The fields of a run's config that say what happens around the updates: `checkpoint`, `samples`,
+// `eval` and `export` (names, units and defaults: docs/fields.md).
 namespace sarsweep::trainer {
 
 // Every so many updates, or epochs.

@@ -17,7 +17,8 @@ void TrainingWindow::add(const UpdateReport& report) {
   grad_norm_ += report.grad_norm;
   ++updates_;
   for (std::size_t i = 0; i < report.timesteps.size(); ++i) {
-    const std::int64_t bin = std::clamp<std::int64_t>(report.timesteps[i] * kBins / kTimesteps, 0, kBins - 1);
+    const std::int64_t bin =
+        std::clamp<std::int64_t>(report.timesteps[i] * kBins / kTimesteps, 0, kBins - 1);
     bin_loss_[static_cast<std::size_t>(bin)] += report.image_losses[i];
     ++bin_count_[static_cast<std::size_t>(bin)];
   }
@@ -31,7 +32,8 @@ nlohmann::json TrainingWindow::take() {
   }
   for (std::size_t bin = 0; bin < kBins; ++bin) {
     if (bin_count_[bin] == 0) continue;
-    values["train/loss_t" + std::to_string(bin)] = bin_loss_[bin] / static_cast<double>(bin_count_[bin]);
+    values["train/loss_t" + std::to_string(bin)] =
+        bin_loss_[bin] / static_cast<double>(bin_count_[bin]);
   }
   for (const auto& [group, rate] : learning_rates_) values["train/lr_" + group] = rate;
   *this = {};

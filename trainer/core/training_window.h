@@ -3,10 +3,11 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace sarsweep::trainer {
 
@@ -15,17 +16,18 @@ struct UpdateReport {
   double loss = 0, grad_norm = 0;  // norm before clipping
   bool finite = true;              // false: the update was skipped
   std::vector<double> image_losses;
-  std::vector<std::int64_t> timesteps;             // per image, [0, 1000); empty where there are none
-  std::map<std::string, double> learning_rates;    // by group
-  std::vector<std::string> images;                 // file names, for the warning about a skipped update
+  std::vector<std::int64_t> timesteps;           // per image, [0, 1000); empty where there are none
+  std::map<std::string, double> learning_rates;  // by group
+  std::vector<std::string> images;  // file names, for the warning about a skipped update
 };
 
-// Sums over the updates since the last point of the curves. Its JSON is part of a checkpoint, so that a
-// resumed run draws the very same points.
+// Sums over the updates since the last point of the curves. Its JSON is part of a checkpoint, so
+// that a resumed run draws the very same points.
 class TrainingWindow {
  public:
   void add(const UpdateReport& report);
-  // The curve's values {"train/loss": …, "train/loss_t0": …} over the window, which is then emptied.
+  // The curve's values {"train/loss": …, "train/loss_t0": …} over the window, which is then
+  // emptied.
   nlohmann::json take();
 
   nlohmann::json to_json() const;
@@ -40,8 +42,8 @@ class TrainingWindow {
   std::map<std::string, double> learning_rates_;
 };
 
-// The distance between points of the curves, in updates: about 200 points a run, a function of the run's
-// length alone.
+// The distance between points of the curves, in updates: about 200 points a run, a function of the
+// run's length alone.
 long log_interval(long total_updates);
 
 }  // namespace sarsweep::trainer

@@ -15,7 +15,9 @@ constexpr const char* kEma = "ema.safetensors";
 constexpr const char* kState = "state.json";
 constexpr const char* kModel = "model.json";
 
-nlohmann::json read_json(const fs::path& file) { return parse_json(read_file(file), file.string()); }
+nlohmann::json read_json(const fs::path& file) {
+  return parse_json(read_file(file), file.string());
+}
 
 }  // namespace
 
@@ -35,7 +37,8 @@ CheckpointContents load_checkpoint(const SealedCheckpoint& checkpoint) {
   contents.step = checkpoint.step;
   contents.weights = load_tensors(checkpoint.path / kWeights);
   contents.optimizer = load_tensors(checkpoint.path / kOptimizer);
-  if (checkpoint.manifest["files"].contains(kEma)) contents.ema = load_tensors(checkpoint.path / kEma);
+  if (checkpoint.manifest["files"].contains(kEma))
+    contents.ema = load_tensors(checkpoint.path / kEma);
   contents.state = read_json(checkpoint.path / kState);
   contents.model = read_json(checkpoint.path / kModel);
   return contents;

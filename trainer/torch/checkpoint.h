@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+
 #include <nlohmann/json.hpp>
 
 #include "trainer/core/checkpoint_dir.h"
@@ -14,7 +15,8 @@ namespace sarsweep::trainer {
 //   optimizer.safetensors  the optimizer's tensors
 //   ema.safetensors        the averaged weights, by the same names; only with train.ema_decay
 //   state.json             counters and open sums (the training loop's)
-//   model.json             {"base": absolute path of the folder or checkpoint these weights lie over,
+//   model.json             {"base": absolute path of the folder or checkpoint these weights lie
+//   over,
 //                           "base_digest", "adapters": {component: {"rank", "alpha", "targets"}},
 //                           "vae_scaling_factor", "prediction_type"}
 struct CheckpointContents {

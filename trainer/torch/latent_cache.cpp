@@ -4,11 +4,12 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
-#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include <c10/core/GradMode.h>
 
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
@@ -42,7 +43,8 @@ std::string content_key(const Autoencoder& vae, const Dataset& data) {
 // Encodes images in batches, in the order the file asks for them.
 class LatentWriter {
  public:
-  LatentWriter(const Autoencoder& vae, const Dataset& data, const std::function<void(long, long)>& tell)
+  LatentWriter(const Autoencoder& vae, const Dataset& data,
+               const std::function<void(long, long)>& tell)
       : vae_(vae), data_(data), tell_(tell) {}
 
   void write(const fs::path& file) {
@@ -68,8 +70,9 @@ class LatentWriter {
     encoded_ = at::cat({moments.mean, moments.log_variance}, 1).contiguous();
     for (std::size_t i = begin; i < end; ++i) {
       if (at::isfinite(encoded_[static_cast<std::int64_t>(i - begin)]).all().item<bool>()) continue;
-      throw Error(ErrorCode::invalid, "the latents of " + data_.items()[i].path.string() +
-                                          " are not finite; check the image and the VAE of model.path");
+      throw Error(ErrorCode::invalid,
+                  "the latents of " + data_.items()[i].path.string() +
+                      " are not finite; check the image and the VAE of model.path");
     }
     batch_ = batch;
     return encoded_;
@@ -97,8 +100,8 @@ bool usable(const fs::path& file, std::size_t images) {
 
 }  // namespace
 
-LatentCache LatentCache::open(const fs::path& cache_dir, const Autoencoder& vae, const Dataset& data,
-                              const std::function<void(long, long)>& tell) {
+LatentCache LatentCache::open(const fs::path& cache_dir, const Autoencoder& vae,
+                              const Dataset& data, const std::function<void(long, long)>& tell) {
   const std::string key = content_key(vae, data);
   const fs::path file = cache_dir / "latents" / (key + ".safetensors");
   const long total = static_cast<long>(data.items().size());

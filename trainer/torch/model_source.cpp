@@ -63,16 +63,19 @@ ModelSource load_folder(const fs::path& path) {
 ModelSource load_nested(const fs::path& path, int depth) {
   if (depth > kMaxDepth) {
     throw Error(ErrorCode::invalid, "checkpoint " + path.string() + ": more than " +
-                                        std::to_string(kMaxDepth) + " checkpoints lie over each other");
+                                        std::to_string(kMaxDepth) +
+                                        " checkpoints lie over each other");
   }
   if (!fs::is_directory(path)) {
-    throw Error(ErrorCode::not_found, "model.path " + path.string() + " is not a folder", "model.path");
+    throw Error(ErrorCode::not_found, "model.path " + path.string() + " is not a folder",
+                "model.path");
   }
   if (!fs::exists(path / run_dir::kManifest)) return load_folder(path);
   const SealedCheckpoint checkpoint = verify_checkpoint(path);
   const CheckpointContents contents = load_checkpoint(checkpoint);
   ModelSource source = load_nested(contents.model.at("base").get<std::string>(), depth + 1);
-  const AdapterTable adapters = parse_adapter_table(contents.model.value("adapters", json::object()));
+  const AdapterTable adapters =
+      parse_adapter_table(contents.model.value("adapters", json::object()));
   for (const auto& [name, settings] : adapters) {
     const auto inherited = source.adapters.find(name);
     if (inherited == source.adapters.end() || inherited->second == settings) continue;
@@ -87,8 +90,9 @@ ModelSource load_nested(const fs::path& path, int depth) {
   source.pipeline.vae.set_scaling_factor(contents.model.at("vae_scaling_factor").get<double>());
   source.pipeline.scheduler.prediction_type =
       contents.model.value("prediction_type", source.pipeline.scheduler.prediction_type);
-  source.digest = sha256(source.digest + checkpoint.manifest["files"]["weights.safetensors"].dump() +
-                         to_json(adapters).dump());
+  source.digest =
+      sha256(source.digest + checkpoint.manifest["files"]["weights.safetensors"].dump() +
+             to_json(adapters).dump());
   return source;
 }
 
@@ -97,7 +101,8 @@ ModelSource load_nested(const fs::path& path, int depth) {
 json to_json(const AdapterTable& adapters) {
   json table = json::object();
   for (const auto& [name, settings] : adapters) {
-    table[name] = {{"rank", settings.rank}, {"alpha", settings.alpha}, {"targets", settings.targets}};
+    table[name] = {
+        {"rank", settings.rank}, {"alpha", settings.alpha}, {"targets", settings.targets}};
   }
   return table;
 }
@@ -131,7 +136,8 @@ TrainedName resolve_trained_name(Pipeline& pipeline, const std::string& name) {
   return {found, component, name.substr(dot + 1)};
 }
 
-void overlay_weights(Pipeline& pipeline, const NamedTensors& weights, const AdapterTable& adapters) {
+void overlay_weights(Pipeline& pipeline, const NamedTensors& weights,
+                     const AdapterTable& adapters) {
   for (const auto& [name, value] : weights) {
     const TrainedName target = resolve_trained_name(pipeline, name);
     if (target.rest.ends_with(kDown)) {
@@ -144,12 +150,13 @@ void overlay_weights(Pipeline& pipeline, const NamedTensors& weights, const Adap
   }
 }
 
-std::string parameters_digest(const Component& component, const std::vector<std::string>& prefixes) {
+std::string parameters_digest(const Component& component,
+                              const std::vector<std::string>& prefixes) {
   Sha256 digest;
   for (const auto& [name, tensor] : component.parameters()) {
-    const bool wanted = std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
-      return name.starts_with(prefix);
-    });
+    const bool wanted =
+        std::any_of(prefixes.begin(), prefixes.end(),
+                    [&](const std::string& prefix) { return name.starts_with(prefix); });
     if (!wanted) continue;
     const at::Tensor bytes = tensor.detach().to(at::kCPU).contiguous();
     digest.update(name + "\n");

@@ -2,8 +2,9 @@
 
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 #include "trainer/torch/pipeline.h"
 
@@ -33,7 +34,8 @@ struct ModelSource {
 // Error(not_found) naming the path that is at fault.
 ModelSource load_model(const std::filesystem::path& path);
 
-// The component a trained name begins with ("unet.conv_in.weight" -> unet) and the rest of the name.
+// The component a trained name begins with ("unet.conv_in.weight" -> unet) and the rest of the
+// name.
 struct TrainedName {
   Component* component = nullptr;
   std::string component_name, rest;

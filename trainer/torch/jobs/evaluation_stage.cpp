@@ -1,9 +1,10 @@
 #include "trainer/torch/jobs/evaluation_stage.h"
 
 #include <ATen/TensorOperators.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
+
+#include <c10/core/GradMode.h>
 
 #include "schema/base/atomic_file.h"
 #include "schema/base/digest.h"
@@ -18,7 +19,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kChunk = 16;  // pictures between two looks at the signals; does not change them
+constexpr std::size_t kChunk =
+    16;  // pictures between two looks at the signals; does not change them
 
 struct Protocol {
   json block;
@@ -39,7 +41,8 @@ Protocol parse_protocol(const json& block, const EvaluationRequest& request, int
   try {
     Protocol protocol;
     protocol.block = block;
-    protocol.split = request.split.empty() ? block.value("split", std::string("test")) : request.split;
+    protocol.split =
+        request.split.empty() ? block.value("split", std::string("test")) : request.split;
     protocol.block["split"] = protocol.split;
     if (request.reconstruct) protocol.block["pictures"] = "vae_pass";
     protocol.per_label = block.value("per_label", protocol.per_label);
@@ -52,7 +55,8 @@ Protocol parse_protocol(const json& block, const EvaluationRequest& request, int
     return protocol;
   } catch (const json::exception& error) {
     throw Error(ErrorCode::invalid,
-                std::string("run.json: a key of protocol has the wrong type: ") + error.what(), "protocol");
+                std::string("run.json: a key of protocol has the wrong type: ") + error.what(),
+                "protocol");
   }
 }
 
@@ -78,11 +82,12 @@ class Evaluation {
         items_(evaluation_items(data_, protocol_.per_label)),
         invertible_(data_.stretch().invertible()) {
     if (items_.empty()) {
-      throw Error(ErrorCode::invalid, "the split '" + protocol_.split + "' of " + options.path.string() +
-                                          " has no image to evaluate on");
+      throw Error(ErrorCode::invalid, "the split '" + protocol_.split + "' of " +
+                                          options.path.string() + " has no image to evaluate on");
     }
     if (!invertible_) protocol_.block["stretch"] = "run";
-    input_.stretch = invertible_ ? protocol_stretch(protocol_.block, options, data_.stretch()) : Stretch{};
+    input_.stretch =
+        invertible_ ? protocol_stretch(protocol_.block, options, data_.stretch()) : Stretch{};
     protocol_.block["hash"] = protocol_hash(protocol_.block, data_.digest(), options.resolution);
     input_.protocol = protocol_.block;
   }
@@ -152,7 +157,8 @@ class Evaluation {
                  const std::vector<AmplitudeImage>& generated) {
     for (std::size_t i = begin; i < end; ++i) {
       const DataItem& item = data_.items()[items_[i]];
-      input_.pairs.push_back({item.file_name, item.label, seed, real(items_[i]), generated[i - begin]});
+      input_.pairs.push_back(
+          {item.file_name, item.label, seed, real(items_[i]), generated[i - begin]});
     }
   }
 
@@ -196,8 +202,7 @@ void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions
   const c10::NoGradGuard no_grad;
   Evaluation evaluation(run, pipeline, options, request);
   const json result = evaluation.judge();
-  const std::string file =
-      request.prefix + "/" + run_dir::step_name(request.step) + "/result.json";
+  const std::string file = request.prefix + "/" + run_dir::step_name(request.step) + "/result.json";
   const std::string text = result.dump();
   std::filesystem::create_directories((run.dir() / file).parent_path());
   write_file_atomically(run.dir() / file, text);
@@ -218,7 +223,8 @@ std::vector<std::string> default_prompts(const Dataset& data, int per_label, std
   for (const std::size_t index : evaluation_items(data, per_label)) {
     const std::string& prompt = data.items()[index].prompt;
     if (prompts.size() == count) break;
-    if (std::find(prompts.begin(), prompts.end(), prompt) == prompts.end()) prompts.push_back(prompt);
+    if (std::find(prompts.begin(), prompts.end(), prompt) == prompts.end())
+      prompts.push_back(prompt);
   }
   return prompts;
 }

@@ -3,9 +3,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
+
+#include <c10/core/GradMode.h>
 
 namespace sarsweep::trainer {
 

@@ -14,7 +14,8 @@ at::Tensor pixels_of(const AmplitudeImage& stretched);
 // Stacked: [N,3,H,W].
 at::Tensor pixels_of(const std::vector<AmplitudeImage>& stretched);
 
-// A decoded picture [3,H,W] as stretched amplitude: mean over channels of (x+1)/2, clamped to [0,1].
+// A decoded picture [3,H,W] as stretched amplitude: mean over channels of (x+1)/2, clamped to
+// [0,1].
 AmplitudeImage amplitude_of(const at::Tensor& pixels);
 
 // Pictures [N,3,H,W] through encoder (posterior mean) and decoder, without gradients.

@@ -28,8 +28,11 @@ struct LoopState {
   TrainingWindow window;
 
   json to_json() const {
-    return {{"samples_seen", samples_seen}, {"skipped", skipped}, {"skipped_in_a_row", skipped_in_a_row},
-            {"seconds", seconds},           {"window", window.to_json()}};
+    return {{"samples_seen", samples_seen},
+            {"skipped", skipped},
+            {"skipped_in_a_row", skipped_in_a_row},
+            {"seconds", seconds},
+            {"window", window.to_json()}};
   }
   static LoopState from_json(long step, const json& document) {
     LoopState state;
@@ -170,17 +173,19 @@ class TrainingLoop {
 }  // namespace
 
 std::optional<SealedCheckpoint> find_resume(RunContext& run, const std::string& config_hash) {
-  const ResumeChoice choice = choose_checkpoint(
-      resume_candidates(run.file().resume, run.dir() / run_dir::kCheckpoints));
+  const ResumeChoice choice =
+      choose_checkpoint(resume_candidates(run.file().resume, run.dir() / run_dir::kCheckpoints));
   for (const std::string& sentence : choice.refused) run.warn(sentence);
   if (!choice.checkpoint) {
-    if (!choice.refused.empty()) run.warn("no intact checkpoint is left: training starts at step 0");
+    if (!choice.refused.empty())
+      run.warn("no intact checkpoint is left: training starts at step 0");
     return std::nullopt;
   }
   if (choice.checkpoint->manifest.value("config_hash", "") != config_hash) {
-    throw Error(ErrorCode::invalid, "checkpoint " + choice.checkpoint->path.string() +
-                                        " was made with another config; restore the config, or start "
-                                        "afresh with \"resume\": []");
+    throw Error(ErrorCode::invalid,
+                "checkpoint " + choice.checkpoint->path.string() +
+                    " was made with another config; restore the config, or start "
+                    "afresh with \"resume\": []");
   }
   return choice.checkpoint;
 }

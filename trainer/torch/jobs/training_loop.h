@@ -1,8 +1,9 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
+
+#include <nlohmann/json.hpp>
 
 #include "trainer/core/training_window.h"
 #include "trainer/torch/checkpoint.h"
@@ -14,8 +15,8 @@ namespace sarsweep::trainer {
 class TrainingTask {
  public:
   virtual ~TrainingTask() = default;
-  // The images of update `index` (from 0): forward, backward, optimizer. A pure function of the state
-  // and `index`.
+  // The images of update `index` (from 0): forward, backward, optimizer. A pure function of the
+  // state and `index`.
   virtual UpdateReport update(long index) = 0;
   // val/loss; nullopt where there is no val split.
   virtual std::optional<double> validate() = 0;
@@ -34,14 +35,14 @@ struct LoopPlan {
   std::function<void(long step)> between;
 };
 
-// The checkpoint that run.json's `resume` leads to, or nullopt: start at step 0. Damaged ones are told
-// as warnings. Throws Error(invalid) if it was made with another config.
+// The checkpoint that run.json's `resume` leads to, or nullopt: start at step 0. Damaged ones are
+// told as warnings. Throws Error(invalid) if it was made with another config.
 std::optional<SealedCheckpoint> find_resume(RunContext& run, const std::string& config_hash);
 
 enum class LoopEnd { finished, stopped, diverged };
 
-// Runs updates start … total-1: curves, val/loss, checkpoints (every so many updates, at the end, on
-// SIGTERM and SIGUSR1). `stopped`: after a checkpoint, by SIGTERM.
+// Runs updates start … total-1: curves, val/loss, checkpoints (every so many updates, at the end,
+// on SIGTERM and SIGUSR1). `stopped`: after a checkpoint, by SIGTERM.
 LoopEnd run_training_loop(RunContext& run, TrainingTask& task, const LoopPlan& plan,
                           const std::optional<SealedCheckpoint>& resume);
 
