@@ -68,7 +68,8 @@ BytePairs::BytePairs(const std::vector<std::string>& vocabulary, const std::vect
   rules_.reserve(merges.size());
   for (std::size_t rank = 0; rank < merges.size(); ++rank) {
     const auto& [left, right] = merges[rank];
-    rules_.emplace(key_of(id_of(left), id_of(right)), Rule{rank, id_of(left + right)});
+    const std::uint64_t pair = key_of(id_of(left), id_of(right));
+    rules_.emplace(pair, Rule{rank, id_of(left + right)});
   }
 }
 

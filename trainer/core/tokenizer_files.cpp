@@ -151,7 +151,8 @@ void read_roles(TokenizerFiles& files, const json& config, const json& map, cons
 
 void read_added(TokenizerFiles& files, const json& config, const json& map,
                 const fs::path& folder) {
-  for (const auto& [text, id] : read_json_if_present(folder / "added_tokens.json").items()) {
+  const json added = read_json_if_present(folder / "added_tokens.json");
+  for (const auto& [text, id] : added.items()) {
     if (!id.is_number_unsigned())
       refuse(folder / "added_tokens.json", "\"" + text + "\" has no id");
     const json specials = map.value("additional_special_tokens", json::array());
