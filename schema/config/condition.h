@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+// The small language of `when.if`, `--where` and Field::active_when: `field op value`, joined by
+// `and`.
+namespace sarsweep::config {
+
+enum class Comparison { equal, not_equal, less, at_most, greater, at_least, in };
+
+struct Clause {
+  std::string field;
+  Comparison comparison = Comparison::equal;
+  nlohmann::json value;  // of `in`: an array
+};
+
+using Condition = std::vector<Clause>;  // all must hold; empty: always holds
+
+// Values are numbers, true, false, or text with or without quotes; `in` takes `[a, b]`. Throws
+// Error(invalid) that says what is missing.
+Condition parse_condition(std::string_view text);
+
+// The value of a field, null where it is absent.
+using FieldLookup = std::function<nlohmann::json(const std::string& field)>;
+
+// An absent field makes only `!=` true. Text and numbers are never equal; texts have no order.
+bool holds(const Condition& condition, const FieldLookup& lookup);
+
+}  // namespace sarsweep::config

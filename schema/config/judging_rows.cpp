@@ -1,0 +1,223 @@
+#include "schema/config/field_rows.h"
+
+namespace sarsweep::config {
+
+using nlohmann::json;
+using enum FieldType;
+using enum FieldClass;
+
+namespace {
+
+std::vector<Field> samples() {
+  return {
+      {.name = "samples.every",
+       .type = interval,
+       .default_text = "only at the end",
+       .field_class = judge,
+       .low = 1,
+       .unit = "updates or epochs",
+       .active_when = "job == diffusion",
+       .help = "how often sample pictures are made"},
+      {.name = "samples.prompts",
+       .type = list,
+       .default_value = json::array(),
+       .default_text = "captions of the evaluated images, up to 4",
+       .field_class = judge,
+       .active_when = "job == diffusion",
+       .help = "prompts of the sample pictures, or a text file with one a line"},
+      {.name = "samples.sampler",
+       .type = choice,
+       .default_value = "euler",
+       .field_class = judge,
+       .choices = {"euler", "ddim", "dpmpp_2m", "ddpm"},
+       .supported_choices = {"euler", "ddim"},
+       .active_when = "job == diffusion",
+       .help = "the sampler of sample pictures; euler is SDXL's"},
+      {.name = "samples.steps",
+       .type = integer,
+       .default_value = 30,
+       .field_class = judge,
+       .low = 1,
+       .high = 1000,
+       .active_when = "job == diffusion",
+       .help = "denoising steps of a sample picture"},
+      {.name = "samples.cfg",
+       .type = number,
+       .default_value = 5.0,
+       .field_class = judge,
+       .low = 0,
+       .high = 100,
+       .active_when = "job == diffusion",
+       .help = "guidance scale of sample pictures; 1 is no guidance"},
+      {.name = "samples.negative",
+       .type = text,
+       .default_value = "",
+       .field_class = judge,
+       .active_when = "job == diffusion",
+       .help = "the prompt to move away from"},
+      {.name = "samples.seed",
+       .type = integer,
+       .default_value = 0,
+       .field_class = judge,
+       .low = 0,
+       .high = 9007199254740992.0,
+       .active_when = "job == diffusion",
+       .help = "seed of the sample pictures, equal for all runs"},
+  };
+}
+
+std::vector<Field> evaluation() {
+  return {
+      {.name = "eval.protocol",
+       .type = text,
+       .default_value = "sar-v1",
+       .field_class = judge,
+       .help = "how results are measured: sar-v1 (the paper's) or mini-v1"},
+      {.name = "eval.at",
+       .type = list,
+       .default_value = json::array({"end"}),
+       .field_class = judge,
+       .supported_choices = {"[\"end\"]"},
+       .help = "when the test split is evaluated"},
+      {.name = "eval.every",
+       .type = interval,
+       .default_text = "none",
+       .field_class = judge,
+       .low = 1,
+       .unit = "updates or epochs",
+       .supported = false,
+       .help = "how often the val split is evaluated, as eval_val/*"},
+      {.name = "eval.clip",
+       .type = path,
+       .default_text = "none",
+       .field_class = judge,
+       .supported = false,
+       .help = "the SAR CLIP that ranks pictures"},
+  };
+}
+
+std::vector<Field> protocol_overrides() {
+  constexpr std::string_view kProtocol = "the protocol's";
+  const auto row = [&](std::string_view name, FieldType type, std::string_view help) {
+    return Field{
+        .name = name, .type = type, .default_text = kProtocol, .field_class = judge, .help = help};
+  };
+  const auto later = [&](std::string_view name, FieldType type, std::string_view help) {
+    Field field = row(name, type, help);
+    field.supported = false;
+    return field;
+  };
+  const auto one_of = [&](std::string_view name, std::vector<std::string> choices,
+                          std::string_view help) {
+    Field field = row(name, choice, help);
+    field.choices = std::move(choices);
+    return field;
+  };
+  const auto between = [&](std::string_view name, FieldType type, double low, double high,
+                           std::string_view help) {
+    Field field = row(name, type, help);
+    field.low = low;
+    field.high = high;
+    return field;
+  };
+  return {
+      row("eval.split", text, "the split that is evaluated"),
+      between("eval.per_label", integer, 1, 1e6, "images of each label, at most"),
+      row("eval.caption_column", text, "key of metadata.jsonl with the judge's captions"),
+      one_of("eval.sampler", {"euler", "ddim"}, "the sampler of evaluated pictures"),
+      between("eval.steps", integer, 1, 1000, "denoising steps of an evaluated picture"),
+      between("eval.cfg", number, 0, 100, "guidance scale of evaluated pictures"),
+      between("eval.seeds_per_image", integer, 1, 100, "pictures made for each image"),
+      row("eval.stretch", stretch, "the amplitude domain of every metric"),
+      one_of("eval.gray", {"mean", "luma", "first"}, "how colour pictures become one channel"),
+      between("eval.bits", integer, 8, 16, "bit depth of generated pictures"),
+      between("eval.bins", integer, 2, 65536, "bins of the amplitude histograms"),
+      one_of("eval.smoothing", {"eps", "half"},
+             "what is added to a bin: a tiny number or one half"),
+      between("eval.saturation", number, 0, 1, "amplitudes above this are counted apart"),
+      later("eval.rank_pool", text, "the captions that a picture's caption is ranked among"),
+      later("eval.rank_ties", text, "how equal similarities share a rank"),
+      later("eval.glcm_levels", integer, "grey levels of the co-occurrence matrix"),
+      later("eval.glcm_angles", list, "angles of the co-occurrence matrix"),
+      later("eval.glcm_distances", list, "distances of the co-occurrence matrix"),
+      later("eval.masks", text, "masks that limit where metrics look"),
+  };
+}
+
+std::vector<Field> export_and_resources() {
+  return {
+      {.name = "export.lora",
+       .type = choice,
+       .default_value = "both",
+       .field_class = exec,
+       .choices = {"both", "kohya", "peft"},
+       .active_when = "job == diffusion",
+       .help = "formats of the LoRA files at the end of a run"},
+      {.name = "export.pipeline",
+       .type = choice,
+       .default_value = "none",
+       .field_class = exec,
+       .choices = {"none", "folder", "single_file"},
+       .supported_choices = {"none", "folder"},
+       .help = "also write the whole pipeline at the end of a run"},
+      {.name = "export.dtype",
+       .type = choice,
+       .default_value = "fp16",
+       .field_class = exec,
+       .choices = {"fp16", "bf16", "fp32"},
+       .help = "number format of exported weights"},
+      {.name = "resources.gpus",
+       .type = integer,
+       .default_value = 1,
+       .field_class = exec,
+       .low = 1,
+       .high = 1024,
+       .unit = "slots",
+       .supported_choices = {"1"},
+       .help = "slots a run takes"},
+      {.name = "resources.device",
+       .type = choice,
+       .default_value = "auto",
+       .field_class = exec,
+       .choices = {"auto", "cpu", "cuda"},
+       .help = "where the run may run"},
+      {.name = "resources.vram",
+       .type = text,
+       .default_text = "none",
+       .field_class = exec,
+       .supported = false,
+       .help = "memory a slot must have, such as 70GiB"},
+      {.name = "resources.priority",
+       .type = choice,
+       .default_value = "normal",
+       .field_class = exec,
+       .choices = {"low", "normal", "high"},
+       .help = "order in the queue"},
+      {.name = "resources.retries",
+       .type = integer,
+       .default_value = 2,
+       .field_class = exec,
+       .low = 0,
+       .high = 100,
+       .unit = "attempts",
+       .help = "attempts after a failure of the run itself"},
+      {.name = "resources.walltime",
+       .type = text,
+       .default_text = "none",
+       .field_class = exec,
+       .supported = false,
+       .help = "longest time of one attempt, such as 12h"},
+  };
+}
+
+}  // namespace
+
+std::vector<Field> judging_rows() {
+  std::vector<Field> rows = samples();
+  for (std::vector<Field> group : {evaluation(), protocol_overrides(), export_and_resources()}) {
+    rows.insert(rows.end(), group.begin(), group.end());
+  }
+  return rows;
+}
+
+}  // namespace sarsweep::config
