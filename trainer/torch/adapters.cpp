@@ -3,7 +3,9 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <c10/core/GradMode.h>
@@ -56,18 +58,13 @@ bool text_target(std::string_view name, std::string_view targets) {
 }
 
 void require_known(ComponentKind kind, const std::string& targets) {
-  static constexpr std::initializer_list<std::string_view> kUnet = {
-      "attn", "attn_ff", "attn_conv", "transformer", "transformer_conv"};
-  static constexpr std::initializer_list<std::string_view> kText = {"attn", "attn_mlp"};
-  const auto& known = kind == ComponentKind::unet ? kUnet : kText;
-  for (const std::string_view name : known) {
-    if (name == targets) return;
-  }
-  throw Error(ErrorCode::invalid,
-              fmt::format("'{}' is no set of LoRA targets; use {}", targets,
-                          kind == ComponentKind::unet
-                              ? "attn, attn_ff, attn_conv, transformer or transformer_conv"
-                              : "attn or attn_mlp"));
+  static const std::vector<std::string> kUnet = {"attn", "attn_ff", "attn_conv", "transformer",
+                                                 "transformer_conv"};
+  static const std::vector<std::string> kText = {"attn", "attn_mlp"};
+  const std::vector<std::string>& known = kind == ComponentKind::unet ? kUnet : kText;
+  if (std::find(known.begin(), known.end(), targets) != known.end()) return;
+  throw Error(ErrorCode::invalid, fmt::format("'{}' is no set of LoRA targets; use one of {}",
+                                              targets, fmt::join(known, ", ")));
 }
 
 std::uint64_t fnv1a(std::string_view text) {
