@@ -48,7 +48,6 @@ class DiffusionStep {
   RunConfig config_;
   UpdateRule rule_;
   bool trains_text_;
-  NoiseSchedule schedule_;
   at::Tensor signal_, noise_, weight_;  // [1000] fp32 on the model's device; weight_ of min-SNR
   std::optional<Conditioning>
       empty_caption_;  // cached while no text encoder trains: [1,77,d], [1,p]

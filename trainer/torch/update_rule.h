@@ -33,9 +33,9 @@ class UpdateRule {
   NamedTensors weights() const { return all_tensors(groups()); }  // the live tensors
   AdamW& optimizer() { return optimizer_; }
 
-  // Averaged weights by trained name; empty without train.ema_decay. After update s (from 0) the
-  // average moves by 1 - min(ema_decay, (1 + s) / (10 + s)), from the weights before update 0
-  // (diffusers' schedule; s = 0 there copies).
+  // Averaged weights by trained name; empty without train.ema_decay. As diffusers' EMAModel: after
+  // update 0 they are the weights, after update s they keep min(ema_decay, (1 + s) / (10 + s)) of
+  // themselves.
   const NamedTensors& averages() const { return averages_; }
   void load_averages(const NamedTensors& averages);
 
