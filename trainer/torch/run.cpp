@@ -1,11 +1,12 @@
 #include "trainer/torch/run.h"
 
-#include <c10/util/Exception.h>
 #include <spdlog/spdlog.h>
 
 #include <new>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <c10/util/Exception.h>
+#include <nlohmann/json.hpp>
 
 #include "schema/base/error.h"
 #include "schema/base/log.h"
@@ -36,7 +37,8 @@ End end_of(const Error& error, bool stopped) {
   if (stopped && error.code() == ErrorCode::busy) {
     return {static_cast<int>(ExitCode::stopped), "stopped between updates", 0, {}};
   }
-  const bool wrong_input = error.code() == ErrorCode::invalid || error.code() == ErrorCode::not_found;
+  const bool wrong_input =
+      error.code() == ErrorCode::invalid || error.code() == ErrorCode::not_found;
   const ExitCode code = wrong_input ? ExitCode::bad_config : ExitCode::temporary;
   return {static_cast<int>(code), error.what(), 0, std::string(to_string(error.code()))};
 }
@@ -50,11 +52,12 @@ End run_to_its_end(RunContext& run) {
   } catch (const Error& error) {
     return end_of(error, run.signals().stop_requested());
   } catch (const std::bad_alloc&) {
-    return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch", 0, "out_of_memory"};
+    return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch", 0,
+            "out_of_memory"};
   } catch (const c10::Error& error) {
     if (is_memory_error(error)) {
-      return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch", 0,
-              "out_of_memory"};
+      return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch",
+              0, "out_of_memory"};
     }
     return {kInternalError, error.what_without_backtrace(), 0, "internal"};
   } catch (const std::exception& error) {
@@ -80,7 +83,8 @@ int train_run(const std::filesystem::path& run_dir, StopSignals& signals, const 
     spdlog::error("{}", printable(end.reason, 4000));
     run.events().write("error", {{"code", end.error_code}, {"message", end.reason}});
   }
-  run.events().write("end", {{"exit_code", end.exit_code}, {"reason", end.reason}, {"step", end.step}});
+  run.events().write("end",
+                     {{"exit_code", end.exit_code}, {"reason", end.reason}, {"step", end.step}});
   return end.exit_code;
 }
 

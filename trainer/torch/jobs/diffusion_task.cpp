@@ -6,11 +6,12 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
 #include <span>
+
+#include <c10/core/GradMode.h>
 
 #include "trainer/core/accumulation.h"
 #include "trainer/core/draws.h"
@@ -24,7 +25,7 @@ namespace sarsweep::trainer {
 namespace {
 
 constexpr std::size_t kValImages = 32;
-constexpr std::int64_t kStrata = 10, kTimesteps = 1000;
+constexpr std::int64_t kStrata = 10, kNoiseLevels = 1000;
 constexpr std::uint64_t kValSeed = 0;  // the same noise in every run, so that val/loss compares
 
 std::span<float> row(at::Tensor& tensor, std::int64_t index) {
@@ -42,7 +43,8 @@ at::Device device_of(const Pipeline& pipeline) {
 }
 
 bool trains_text(const RunConfig& config) {
-  return config.text_encoder_1.mode != TrainMode::frozen || config.text_encoder_2.mode != TrainMode::frozen;
+  return config.text_encoder_1.mode != TrainMode::frozen ||
+         config.text_encoder_2.mode != TrainMode::frozen;
 }
 
 // The val images, encoded once: in job diffusion the VAE's encoder never changes.
@@ -51,7 +53,8 @@ struct Validation {
   std::vector<std::string> prompts;
 };
 
-std::optional<Validation> prepare_validation(RunContext& run, const Dataset& data, const Pipeline& pipeline) {
+std::optional<Validation> prepare_validation(RunContext& run, const Dataset& data,
+                                             const Pipeline& pipeline) {
   const std::optional<Dataset> val = validation_split(data.options(), data.stretch());
   if (!val || val->items().empty()) return std::nullopt;
   const c10::NoGradGuard no_grad;
@@ -63,7 +66,8 @@ std::optional<Validation> prepare_validation(RunContext& run, const Dataset& dat
     validation.prompts.push_back(val->items()[i].prompt);
   }
   const at::Tensor pixels = pixels_of(images).to(device_of(pipeline));
-  validation.latents = (pipeline.vae.encode(pixels).mean * pipeline.vae.config().scaling_factor).to(at::kCPU);
+  validation.latents =
+      (pipeline.vae.encode(pixels).mean * pipeline.vae.config().scaling_factor).to(at::kCPU);
   return validation;
 }
 
@@ -72,12 +76,13 @@ std::optional<Validation> prepare_validation(RunContext& run, const Dataset& dat
 struct DiffusionTask::State {
   State(RunContext& run, const TaskInputs& given)
       : inputs(given),
-        cache(LatentCache::open(run.file().cache_dir, given.model.pipeline.vae, given.data,
-                                [&run](long done, long total) { run.stage("cache", done, total); })),
+        cache(
+            LatentCache::open(run.file().cache_dir, given.model.pipeline.vae, given.data,
+                              [&run](long done, long total) { run.stage("cache", done, total); })),
         validation(prepare_validation(run, given.data, given.model.pipeline)),
         text(given.model.pipeline),
-        accumulation{static_cast<std::int64_t>(given.data.items().size()), given.config.train.global_batch,
-                     given.config.train.tail},
+        accumulation{static_cast<std::int64_t>(given.data.items().size()),
+                     given.config.train.global_batch, given.config.train.tail},
         stream(given.seed, given.data.items().size()),
         step(given.model.pipeline, given.config,
              lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {}
@@ -101,7 +106,8 @@ struct DiffusionTask::State {
     at::Tensor dropped = at::zeros({static_cast<std::int64_t>(samples.size())}, at::kByte);
     for (std::size_t i = 0; i < samples.size(); ++i) {
       prompts.push_back(inputs.data.items()[samples[i].image].prompt);
-      dropped.mutable_data_ptr<std::uint8_t>()[i] = draws(samples[i]).caption_dropped(prompt.dropout) ? 1 : 0;
+      dropped.mutable_data_ptr<std::uint8_t>()[i] =
+          draws(samples[i]).caption_dropped(prompt.dropout) ? 1 : 0;
     }
     if (prompt.dropout > 0) batch.drop = dropped;
     if (!trains_text(inputs.config)) {
@@ -150,10 +156,11 @@ struct DiffusionTask::State {
     batch.latents = validation->latents;
     batch.noise = at::empty(batch.latents.sizes(), at::kFloat);
     for (std::int64_t i = 0; i < count; ++i) {
-      SampleDraws(kValSeed, static_cast<std::uint64_t>(i * kStrata + stratum)).fill_noise(row(batch.noise, i));
+      SampleDraws(kValSeed, static_cast<std::uint64_t>(i * kStrata + stratum))
+          .fill_noise(row(batch.noise, i));
     }
     batch.offset_noise = at::zeros({count, batch.latents.size(1), 1, 1}, at::kFloat);
-    const std::int64_t width = kTimesteps / kStrata;
+    const std::int64_t width = kNoiseLevels / kStrata;
     batch.timesteps = at::full({count}, stratum * width + width / 2, at::kLong);
     batch.time_ids = time_ids_of(count, inputs.data.options().resolution);
     batch.conditioning = conditioning;
@@ -183,7 +190,8 @@ UpdateReport DiffusionTask::update(long index) {
   for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
     const TrainBatch batch = state_->batch_of(samples);
-    const at::Tensor losses = state_->step.micro(to_device(batch, device), range.size).loss.contiguous();
+    const at::Tensor losses =
+        state_->step.micro(to_device(batch, device), range.size).loss.contiguous();
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.timesteps.push_back(batch.timesteps.const_data_ptr<std::int64_t>()[i]);
@@ -205,7 +213,8 @@ std::optional<double> DiffusionTask::validate() {
                                         : state_->text.encode(state_->validation->prompts);
   double sum = 0;
   for (std::int64_t stratum = 0; stratum < kStrata; ++stratum) {
-    const TrainBatch batch = to_device(state_->validation_batch(stratum, conditioning), device_of(pipeline));
+    const TrainBatch batch =
+        to_device(state_->validation_batch(stratum, conditioning), device_of(pipeline));
     sum += state_->step.losses(batch).diffusion.to(at::kDouble).mean().item<double>();
   }
   return sum / static_cast<double>(kStrata);

@@ -29,7 +29,8 @@ std::string science_hash(const RunFile& file) {
   const json complete = config::with_defaults(config::flatten(file.config));
   for (const auto& [name, value] : complete.items()) {
     const config::Field* field = config::find_field(name);
-    if (field != nullptr && field->field_class == config::FieldClass::science) science[name] = value;
+    if (field != nullptr && field->field_class == config::FieldClass::science)
+      science[name] = value;
   }
   science["seed"] = file.seed;
   return sha256(canonical_json(science));
@@ -38,8 +39,8 @@ std::string science_hash(const RunFile& file) {
 at::Device device_of(const std::string& wanted) {
   const bool cuda = at::globalContext().hasCUDA();
   if (wanted == "cuda" && !cuda) {
-    throw Error(ErrorCode::invalid, "device is cuda but this machine or build has none; use cpu or auto",
-                "device");
+    throw Error(ErrorCode::invalid,
+                "device is cuda but this machine or build has none; use cpu or auto", "device");
   }
   return wanted == "cpu" || !cuda ? at::Device(at::kCPU) : at::Device(at::kCUDA);
 }
@@ -62,7 +63,8 @@ class Job {
         micro_batch_(micro_batch_size(config_.train.micro_batch, config_.train.global_batch,
                                       data_.options().resolution)) {
     if (config_.model_path.empty()) {
-      throw Error(ErrorCode::invalid, "model.path is missing; name a pipeline folder or a checkpoint", "model.path");
+      throw Error(ErrorCode::invalid,
+                  "model.path is missing; name a pipeline folder or a checkpoint", "model.path");
     }
     settle_threads();
   }
@@ -72,7 +74,7 @@ class Job {
     model_.emplace(load_model(config_.model_path));
     run_.events().write("digests", {{"data", data_.digest()}, {"model", model_->digest}});
     move_to_device();
-    const TaskInputs inputs{config_,        data_,    *model_,     absolute_model_path(),
+    const TaskInputs inputs{config_,          data_,    *model_,     absolute_model_path(),
                             run_.file().seed, updates_, micro_batch_};
     if (updates_ == 0) {
       after_training(0, nullptr);
@@ -99,9 +101,10 @@ class Job {
       micro_batch_ = facts.value("micro_batch", micro_batch_);
       const int before = facts.value("threads", threads);
       if (threads > 0 && before != threads) {
-        run_.warn(fmt::format("run.json asks for {} threads; the checkpoint was made with {}, which are kept so "
-                              "that the result stays the same",
-                              threads, before));
+        run_.warn(fmt::format(
+            "run.json asks for {} threads; the checkpoint was made with {}, which are kept so "
+            "that the result stays the same",
+            threads, before));
       }
       threads = before;
     }
@@ -122,8 +125,8 @@ class Job {
 
   JobOutcome train(TrainingTask& task, UpdateRule& rule) {
     LoopPlan plan;
-    const double per_epoch = static_cast<double>(data_.items().size()) /
-                             static_cast<double>(config_.train.global_batch);
+    const double per_epoch =
+        static_cast<double>(data_.items().size()) / static_cast<double>(config_.train.global_batch);
     plan.total = static_cast<long>(updates_);
     plan.checkpoint_every = run_.stages().checkpoint_every.updates(per_epoch);
     plan.facts = {{"config_hash", config_hash_},
@@ -133,7 +136,8 @@ class Job {
     plan.between = [&](long step) { between_updates(step, per_epoch, rule); };
     const LoopResult result = run_training_loop(run_, task, plan, resume_);
     switch (result.end) {
-      case LoopEnd::stopped: return {run_dir::ExitCode::stopped, "stopped after a checkpoint", result.step};
+      case LoopEnd::stopped:
+        return {run_dir::ExitCode::stopped, "stopped after a checkpoint", result.step};
       case LoopEnd::diverged:
         return {run_dir::ExitCode::diverged, "10 updates in a row were not finite", result.step};
       case LoopEnd::finished: break;
@@ -153,7 +157,8 @@ class Job {
     const AveragedWeights averaged(rule);
     if (sample) write_samples(run_, model_->pipeline, data_.options(), step);
     if (judge) {
-      evaluate_model(run_, model_->pipeline, data_.options(), {step, "val", "eval_val", config_.job == "vae"});
+      evaluate_model(run_, model_->pipeline, data_.options(),
+                     {step, "val", "eval_val", config_.job == "vae"});
     }
   }
 
@@ -161,7 +166,8 @@ class Job {
     std::optional<AveragedWeights> averaged;
     if (rule != nullptr) averaged.emplace(*rule);
     if (config_.job == "diffusion") write_samples(run_, model_->pipeline, data_.options(), step);
-    evaluate_model(run_, model_->pipeline, data_.options(), {step, "", "eval", config_.job == "vae"});
+    evaluate_model(run_, model_->pipeline, data_.options(),
+                   {step, "", "eval", config_.job == "vae"});
     export_model(run_, model_->pipeline);
   }
 

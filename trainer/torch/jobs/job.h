@@ -14,8 +14,8 @@ struct JobOutcome {
   long step = 0;
 };
 
-// Trains, samples, judges and exports as run.json says. Throws Error (busy: stopped by a signal) and
-// what LibTorch throws.
+// Trains, samples, judges and exports as run.json says. Throws Error (busy: stopped by a signal)
+// and what LibTorch throws.
 JobOutcome run_job(RunContext& run);
 
 }  // namespace sarsweep::trainer

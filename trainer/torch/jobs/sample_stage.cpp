@@ -1,8 +1,9 @@
 #include "trainer/torch/jobs/sample_stage.h"
 
 #include <ATen/TensorOperators.h>
-#include <c10/core/GradMode.h>
 #include <fmt/format.h>
+
+#include <c10/core/GradMode.h>
 
 #include "schema/base/atomic_file.h"
 #include "schema/base/digest.h"
@@ -42,7 +43,8 @@ SampleOptions sampling_of(const SampleConfig& config, int resolution, std::size_
 
 }  // namespace
 
-void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions& options, long step) {
+void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
+                   long step) {
   const c10::NoGradGuard no_grad;
   const std::vector<std::string> prompts = prompts_of(run, options);
   if (prompts.empty()) return;
@@ -50,9 +52,10 @@ void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions&
   run.stage("sample", 0, static_cast<long>(prompts.size()));
   std::vector<std::int64_t> numbers;
   for (std::size_t i = 0; i < prompts.size(); ++i) numbers.push_back(static_cast<std::int64_t>(i));
-  const at::Tensor pictures = sample_images(
-      pipeline, prompts, std::vector<std::int64_t>(prompts.size(), config.seed), numbers,
-      sampling_of(config, options.resolution, prompts.size()), [&run] { return run.signals().stop_requested(); });
+  const at::Tensor pictures =
+      sample_images(pipeline, prompts, std::vector<std::int64_t>(prompts.size(), config.seed),
+                    numbers, sampling_of(config, options.resolution, prompts.size()),
+                    [&run] { return run.signals().stop_requested(); });
   const fs::path folder = fs::path(run_dir::kSamples) / run_dir::step_name(step);
   fs::path temporary = run.dir() / folder;
   temporary += ".tmp";
@@ -63,7 +66,8 @@ void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions&
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const std::string name = fmt::format("{:02}.png", i);
     write_png(temporary / name, amplitude_of(pictures[static_cast<std::int64_t>(i)]), kBits);
-    metadata += json{{"file_name", name}, {"text", prompts[i]}, {"seed", config.seed}}.dump() + "\n";
+    metadata +=
+        json{{"file_name", name}, {"text", prompts[i]}, {"seed", config.seed}}.dump() + "\n";
     events.push_back({{"step", step},
                       {"file", (folder / name).generic_string()},
                       {"prompt", prompts[i]},

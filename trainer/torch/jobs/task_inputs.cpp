@@ -1,9 +1,10 @@
 #include "trainer/torch/jobs/task_inputs.h"
 
 #include <ATen/TensorOperators.h>
-#include <c10/core/GradMode.h>
 
 #include <cmath>
+
+#include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
 
@@ -12,10 +13,12 @@ namespace {
 
 using nlohmann::json;
 
-void describe_adapters(AdapterTable& table, const std::string& component, const NetworkConfig& config) {
+void describe_adapters(AdapterTable& table, const std::string& component,
+                       const NetworkConfig& config) {
   if (config.mode == TrainMode::frozen) return;  // keeps what the model came with
   table.erase(component);
-  if (config.mode == TrainMode::lora) table[component] = {config.rank, config.alpha, config.targets};
+  if (config.mode == TrainMode::lora)
+    table[component] = {config.rank, config.alpha, config.targets};
 }
 
 }  // namespace

@@ -31,12 +31,12 @@ nlohmann::json model_document(const TaskInputs& inputs);
 void snapshot_rule(UpdateRule& rule, CheckpointContents& contents);
 void restore_rule(UpdateRule& rule, const CheckpointContents& contents);
 
-// Takes update `index` with the gradients of all passes, unless a loss is not finite; fills in what the
-// report says about it.
+// Takes update `index` with the gradients of all passes, unless a loss is not finite; fills in what
+// the report says about it.
 void apply_update(UpdateRule& rule, long index, UpdateReport& report);
 
-// Puts the averaged weights in the place of the live ones for its lifetime, where there are any: what is
-// sampled, judged and exported.
+// Puts the averaged weights in the place of the live ones for its lifetime, where there are any:
+// what is sampled, judged and exported.
 class AveragedWeights {
  public:
   explicit AveragedWeights(const UpdateRule& rule);

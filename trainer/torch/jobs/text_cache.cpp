@@ -1,6 +1,7 @@
 #include "trainer/torch/jobs/text_cache.h"
 
 #include <ATen/ops/cat.h>
+
 #include <c10/core/GradMode.h>
 
 namespace sarsweep::trainer {

@@ -17,21 +17,24 @@ std::vector<StreamSample> SampleStream::samples(const UpdateRange& range) {
       order_ = permutation(seed_, static_cast<std::uint64_t>(epoch), images_);
       epoch_ = epoch;
     }
-    samples.push_back({index, static_cast<std::size_t>(order_[static_cast<std::size_t>(index % images_)])});
+    samples.push_back(
+        {index, static_cast<std::size_t>(order_[static_cast<std::size_t>(index % images_)])});
   }
   return samples;
 }
 
 Dataset training_split(const DataOptions& options) {
   if (options.crop != "center") {
-    throw Error(ErrorCode::invalid,
-                "data.crop must be center: latents are cached once per image (got '" + options.crop + "')",
-                "data.crop");
+    throw Error(
+        ErrorCode::invalid,
+        "data.crop must be center: latents are cached once per image (got '" + options.crop + "')",
+        "data.crop");
   }
   Dataset data(options, options.split);
   if (data.items().empty()) {
     throw Error(ErrorCode::invalid,
-                "the split '" + options.split + "' of " + options.path.string() + " has no image", "data.path");
+                "the split '" + options.split + "' of " + options.path.string() + " has no image",
+                "data.path");
   }
   return data;
 }

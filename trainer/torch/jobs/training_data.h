@@ -15,8 +15,8 @@ struct StreamSample {
   std::size_t image = 0;          // in the training split
 };
 
-// The order in which a run sees its images: a pure function of seed and sample index. Not thread-safe
-// (it keeps the permutation of the epoch it was last asked for).
+// The order in which a run sees its images: a pure function of seed and sample index. Not
+// thread-safe (it keeps the permutation of the epoch it was last asked for).
 class SampleStream {
  public:
   SampleStream(std::uint64_t seed, std::size_t images);
@@ -34,7 +34,8 @@ Dataset training_split(const DataOptions& options);
 // The val split; nullopt where the data has none.
 std::optional<Dataset> validation_split(const DataOptions& options, const Stretch& stretch);
 
-// Images of a forward pass: what the config says, else as many as 32 pictures of 256 x 256 have pixels.
+// Images of a forward pass: what the config says, else as many as 32 pictures of 256 x 256 have
+// pixels.
 std::int64_t micro_batch_size(std::optional<std::int64_t> configured, std::int64_t global_batch,
                               int resolution);
 

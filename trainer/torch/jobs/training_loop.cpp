@@ -193,7 +193,7 @@ std::optional<SealedCheckpoint> find_resume(RunContext& run, const std::string& 
 }
 
 LoopResult run_training_loop(RunContext& run, TrainingTask& task, const LoopPlan& plan,
-                          const std::optional<SealedCheckpoint>& resume) {
+                             const std::optional<SealedCheckpoint>& resume) {
   TrainingLoop loop(run, task, plan);
   if (resume) loop.resume(*resume);
   const LoopEnd end = loop.run();

@@ -3,12 +3,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
 #include <span>
 #include <unordered_map>
+
+#include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
 #include "trainer/core/accumulation.h"
@@ -54,7 +55,8 @@ at::Tensor posterior_noise(const VaeConfig& vae, std::uint64_t seed, int resolut
   const std::int64_t factor = std::int64_t{1} << (vae.block_out_channels.size() - 1);
   const std::int64_t side = resolution / factor, size = vae.latent_channels * side * side;
   at::Tensor noise =
-      at::empty({static_cast<std::int64_t>(sample_indices.size()), vae.latent_channels, side, side}, at::kFloat);
+      at::empty({static_cast<std::int64_t>(sample_indices.size()), vae.latent_channels, side, side},
+                at::kFloat);
   float* out = noise.mutable_data_ptr<float>();
   for (const std::int64_t index : sample_indices) {
     SampleDraws(seed, static_cast<std::uint64_t>(index))
@@ -72,8 +74,8 @@ struct VaeTask::State {
         inputs(given),
         validation(validation_split(given.data.options(), given.data.stretch())),
         pictures(given.data),
-        accumulation{static_cast<std::int64_t>(given.data.items().size()), given.config.train.global_batch,
-                     given.config.train.tail},
+        accumulation{static_cast<std::int64_t>(given.data.items().size()),
+                     given.config.train.global_batch, given.config.train.tail},
         stream(given.seed, given.data.items().size()),
         step(given.model.pipeline, given.config,
              lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {}
@@ -93,7 +95,8 @@ struct VaeTask::State {
                       const std::vector<std::int64_t>& indices) const {
     TrainBatch batch;
     batch.pixels = pixels_of(images);
-    batch.posterior_noise = posterior_noise(vae().config(), seed, inputs.data.options().resolution, indices);
+    batch.posterior_noise =
+        posterior_noise(vae().config(), seed, inputs.data.options().resolution, indices);
     return to_device(batch, device_of(vae()));
   }
 
@@ -125,7 +128,8 @@ struct VaeTask::State {
   VaeStep step;
 };
 
-VaeTask::VaeTask(RunContext& run, const TaskInputs& inputs) : state_(std::make_unique<State>(run, inputs)) {}
+VaeTask::VaeTask(RunContext& run, const TaskInputs& inputs)
+    : state_(std::make_unique<State>(run, inputs)) {}
 VaeTask::~VaeTask() = default;
 
 UpdateRule& VaeTask::rule() { return state_->step.rule(); }
@@ -136,7 +140,8 @@ UpdateReport VaeTask::update(long index) {
   double sum = 0;
   for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
-    const at::Tensor losses = state_->step.micro(state_->batch_of(samples), range.size).loss.contiguous();
+    const at::Tensor losses =
+        state_->step.micro(state_->batch_of(samples), range.size).loss.contiguous();
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);
@@ -180,7 +185,8 @@ void VaeTask::finish() {
   const double deviation = state_->latent_deviation();
   if (!std::isfinite(deviation) || deviation <= 0) {
     throw Error(ErrorCode::invalid, "the latents of the training split have standard deviation " +
-                                        std::to_string(deviation) + "; train the VAE longer or with a lower lr");
+                                        std::to_string(deviation) +
+                                        "; train the VAE longer or with a lower lr");
   }
   state_->vae().set_scaling_factor(1 / deviation);
 }

@@ -8,8 +8,9 @@
 
 namespace sarsweep::trainer {
 
-// Job vae: the whole autoencoder on pixels. After the last update the scaling factor becomes 1 over the
-// standard deviation of the training split's latents, so that what the UNet sees has unit variance.
+// Job vae: the whole autoencoder on pixels. After the last update the scaling factor becomes 1 over
+// the standard deviation of the training split's latents, so that what the UNet sees has unit
+// variance.
 class VaeTask : public TrainingTask {
  public:
   VaeTask(RunContext& run, const TaskInputs& inputs);
