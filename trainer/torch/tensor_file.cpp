@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "schema/base/error.h"
 
@@ -25,6 +27,24 @@ constexpr std::array<ScalarOf, 10> kScalars{{{DType::f64, at::kDouble},
                                              {DType::i8, at::kChar},
                                              {DType::u8, at::kByte},
                                              {DType::boolean, at::kBool}}};
+
+// `floating`: what floating tensors are converted to; absent: kept.
+void save_as(const std::filesystem::path& file, const NamedTensors& tensors,
+             std::optional<DType> floating, std::map<std::string, std::string> metadata) {
+  std::vector<TensorToWrite> entries;
+  entries.reserve(tensors.size());
+  for (const auto& [name, tensor] : tensors) {
+    const bool converted = floating && tensor.is_floating_point();
+    entries.push_back(
+        {name, converted ? *floating : dtype_of(tensor.scalar_type()), tensor.sizes().vec()});
+  }
+  at::Tensor held;  // keeps the bytes of the tensor being written
+  const auto fetch = [&](std::size_t i) -> const void* {
+    held = tensors[i].second.detach().to(at::kCPU, scalar_type(entries[i].dtype)).contiguous();
+    return held.const_data_ptr();
+  };
+  write_safetensors(file, entries, fetch, std::move(metadata));
+}
 
 }  // namespace
 
@@ -61,18 +81,12 @@ NamedTensors load_tensors(const std::filesystem::path& file) {
 
 void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors, DType dtype,
                   std::map<std::string, std::string> metadata) {
-  std::vector<TensorToWrite> entries;
-  entries.reserve(tensors.size());
-  for (const auto& [name, tensor] : tensors) {
-    const DType stored = tensor.is_floating_point() ? dtype : dtype_of(tensor.scalar_type());
-    entries.push_back({name, stored, tensor.sizes().vec()});
-  }
-  at::Tensor held;  // keeps the bytes of the tensor being written
-  const auto fetch = [&](std::size_t i) -> const void* {
-    held = tensors[i].second.detach().to(at::kCPU, scalar_type(entries[i].dtype)).contiguous();
-    return held.const_data_ptr();
-  };
-  write_safetensors(file, entries, fetch, std::move(metadata));
+  save_as(file, tensors, dtype, std::move(metadata));
+}
+
+void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors,
+                  std::map<std::string, std::string> metadata) {
+  save_as(file, tensors, std::nullopt, std::move(metadata));
 }
 
 }  // namespace sarsweep::trainer

@@ -20,5 +20,8 @@ at::Tensor read_tensor(const SafetensorsFile& file, const TensorEntry& entry);
 NamedTensors load_tensors(const std::filesystem::path& file);
 void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors, DType dtype,
                   std::map<std::string, std::string> metadata = {});
+// Each tensor in its own type.
+void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors,
+                  std::map<std::string, std::string> metadata = {});
 
 }  // namespace sarsweep::trainer
