@@ -42,6 +42,9 @@ struct ClipTextConfig {
   int projection_dim = 0;                 // 0: no text_projection (text encoder 1)
   int vocab_size = 49408, max_position_embeddings = 77;
   double layer_norm_eps = 1e-5;
+  // Whose first occurrence is pooled: 49407 where the vocabulary holds it, whatever the file says (SDXL's
+  // files say 2), so that added tokens change nothing; else the file's.
+  int eos_token_id = 49407;
   nlohmann::json json;
 };
 

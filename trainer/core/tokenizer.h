@@ -9,9 +9,9 @@
 
 namespace sarsweep::trainer {
 
-// CLIP's byte-pair tokenizer, equal to transformers' CLIPTokenizer: special tokens split out by exact
-// match, NFC, lower-case, whitespace collapsed, BPE with "</w>". Immutable after construction but for
-// add_token; thread-safe for reading.
+// CLIP's byte-pair tokenizer, equal to transformers' CLIPTokenizer: special tokens split out by
+// exact match, NFC, lower-case, whitespace collapsed, BPE with "</w>". Immutable after construction
+// but for add_token; thread-safe for reading.
 class Tokenizer {
  public:
   // A diffusers tokenizer folder: vocab.json, merges.txt, special_tokens_map.json,
@@ -28,7 +28,8 @@ class Tokenizer {
   std::vector<std::int64_t> encode(std::string_view text, int length = 77) const;
   // Ids alone: no BOS, EOS, truncation, padding.
   std::vector<std::int64_t> tokenize(std::string_view text) const;
-  // Adds a special token (exact match, before lower-casing); returns its id. Known ones keep theirs.
+  // Adds a special token (exact match, before lower-casing); returns its id. Known ones keep
+  // theirs.
   std::int64_t add_token(const std::string& text);
   std::int64_t bos_id() const;
   std::int64_t eos_id() const;

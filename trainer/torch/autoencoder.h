@@ -14,7 +14,8 @@ struct Moments {
 // diffusers' AutoencoderKL. Scaling by config().scaling_factor is the caller's.
 class Autoencoder : public Component {
  public:
-  explicit Autoencoder(VaeConfig config);
+  // Uninitialised parameters; at::kMeta: names and shapes alone.
+  explicit Autoencoder(VaeConfig config, at::Device device = at::kCPU);
   Autoencoder(Autoencoder&&) noexcept;
   Autoencoder& operator=(Autoencoder&&) noexcept;
   ~Autoencoder();

@@ -9,14 +9,15 @@ namespace sarsweep::trainer {
 
 struct TextFeatures {
   at::Tensor hidden;  // output of the last layer but one, no final norm: [B,77,d]
-  at::Tensor pooled;  // last layer -> final norm -> row of the first EOS (49407) -> projection: [B,p];
+  at::Tensor pooled;  // last layer -> final norm -> row of the first EOS -> projection: [B,p];
                       // undefined without a projection
 };
 
 // CLIPTextModel / CLIPTextModelWithProjection; names "text_model.…", "text_projection.weight".
 class ClipText : public Component {
  public:
-  explicit ClipText(ClipTextConfig config);
+  // Uninitialised parameters; at::kMeta: names and shapes alone.
+  explicit ClipText(ClipTextConfig config, at::Device device = at::kCPU);
   ClipText(ClipText&&) noexcept;
   ClipText& operator=(ClipText&&) noexcept;
   ~ClipText();

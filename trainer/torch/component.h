@@ -39,7 +39,8 @@ struct Layer {
 // take adapters. Owned by one thread. Layers live as long as the component and never move.
 class Component {
  public:
-  Component() = default;
+  // On at::kMeta parameters have names and shapes but no memory: for counting and for comparing names.
+  explicit Component(at::Device device = at::kCPU) : device_(device) {}
   Component(Component&&) = default;
   Component& operator=(Component&&) = default;
 
@@ -53,13 +54,14 @@ class Component {
   void require_grad(bool on);
   void to(at::Device device, at::ScalarType dtype);
 
-  // For builders (unet.cpp, autoencoder.cpp, clip_text.cpp): uninitialised fp32 on the CPU.
+  // For builders (unet.cpp, autoencoder.cpp, clip_text.cpp): uninitialised fp32 on the device.
   at::Tensor add_parameter(const std::string& name, at::IntArrayRef shape);
   Layer* add_linear(const std::string& name, std::int64_t in, std::int64_t out, bool bias);
   Layer* add_conv(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel,
                   std::int64_t stride, std::int64_t padding);
 
  private:
+  at::Device device_;  // where add_parameter allocates
   NamedTensors parameters_;
   std::vector<std::unique_ptr<Layer>> layers_;
 };

@@ -25,6 +25,12 @@ int main(int argc, char** argv) try {
   app.require_subcommand(1);
   int exit_code = 0;
   // add_NAME(app, exit_code);  one line a command
+  add_init(app, exit_code);
+  add_synthesize(app, exit_code);
+  add_evaluate(app, exit_code);
+  add_train(app, exit_code);
+  add_sample(app, exit_code);
+  add_replay(app, exit_code);
   CLI11_PARSE(app, argc, argv);
   return exit_code;
 } catch (const sarsweep::Error& error) {

@@ -12,10 +12,10 @@ namespace sarsweep::trainer {
 struct SampleOptions {
   std::string sampler = "euler";  // | "ddim"
   int steps = 30;
-  double cfg = 5.0;               // 1: no second pass
-  std::string negative;           // empty: zeros where the pipeline says force_zeros_for_empty_prompt
+  double cfg = 5.0;      // 1: no second pass
+  std::string negative;  // empty: zeros where the pipeline says force_zeros_for_empty_prompt
   int height = 1024, width = 1024;
-  int batch = 4;                  // pictures at once; does not change them
+  int batch = 4;  // pictures at once; does not change them
 };
 
 // The start noise of one picture: RandomStream(seed, "sample", item). [1,4,h,w], unit variance.

@@ -10,7 +10,8 @@ namespace sarsweep::trainer {
 // SDXL's UNet2DConditionModel, built from its config; parameter names equal diffusers'.
 class UNet : public Component {
  public:
-  explicit UNet(UNetConfig config);
+  // Uninitialised parameters; at::kMeta: names and shapes alone.
+  explicit UNet(UNetConfig config, at::Device device = at::kCPU);
   UNet(UNet&&) noexcept;
   UNet& operator=(UNet&&) noexcept;
   ~UNet();

@@ -1,0 +1,353 @@
+// `sarsweep-trainer train RUN_DIR` as the worker sees it: real processes, signals, exit codes,
+// files.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "schema/base/atomic_file.h"
+#include "tests/support/referee.h"
+#include "tests/support/trainer_process.h"
+
+namespace sarsweep::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int kUpdates = 12;
+
+std::string trainer() { return std::string(SARSWEEP_BINARY_DIR) + "/bin/sarsweep-trainer"; }
+
+std::vector<json> events_of(const fs::path& run_dir) {
+  std::vector<json> events;
+  std::ifstream in(run_dir / "events.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    json event = json::parse(line, nullptr, false);
+    if (!event.is_discarded()) events.push_back(std::move(event));  // a reader may see half a line
+  }
+  return events;
+}
+
+std::vector<json> events_of(const fs::path& run_dir, const std::string& type) {
+  std::vector<json> chosen;
+  for (json& event : events_of(run_dir)) {
+    if (event["type"] == type) chosen.push_back(std::move(event));
+  }
+  return chosen;
+}
+
+// step -> value of one curve.
+std::map<long, json> curve(const fs::path& run_dir, const std::string& key) {
+  std::map<long, json> points;
+  for (const json& event : events_of(run_dir, "metrics")) {
+    if (!event["values"].contains(key)) continue;
+    const auto [where, fresh] = points.emplace(event["step"].get<long>(), event["values"][key]);
+    EXPECT_TRUE(fresh) << key << " twice at step " << where->first;
+  }
+  return points;
+}
+
+std::string final_weights(const fs::path& run_dir, int updates = kUpdates) {
+  char name[32];
+  std::snprintf(name, sizeof name, "step-%08d", updates);
+  return read_file(run_dir / "checkpoints" / name / "weights.safetensors");
+}
+
+class TrainCommand : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (!open_clip_vocabulary())
+      GTEST_SKIP() << "the open_clip vocabulary of .venv is not installed";
+    shared_ = std::make_unique<TemporaryFolder>();
+    const ProcessResult data =
+        run_process({trainer(), "synthesize", "--out", (*shared_ / "data").string(), "--per-label",
+                     "6", "--size", "64", "--seed", "1"});
+    ASSERT_EQ(data.exit_code, 0) << data.output;
+    const ProcessResult model =
+        run_process({trainer(), "init", "--preset", "tiny", "--out", (*shared_ / "tiny").string(),
+                     "--seed", "1", "--vocab", open_clip_vocabulary()->string()});
+    ASSERT_EQ(model.exit_code, 0) << model.output;
+  }
+  static void TearDownTestSuite() { shared_.reset(); }
+
+  static json run_document() {
+    return {
+        {"run_id", "r1"},
+        {"name", "heart-rose-2"},
+        {"seed", 3},
+        {"device", "cpu"},
+        {"threads", 1},
+        {"cache_dir", *shared_ / "cache"},
+        {"resume", json::array()},
+        {"protocol",
+         {{"split", "test"},
+          {"per_label", 1},
+          {"sampler", "ddim"},
+          {"steps", 2},
+          {"cfg", 1.0},
+          {"seeds_per_image", 1},
+          {"stretch", "mean3sigma"},
+          {"gray", "mean"},
+          {"bits", 16},
+          {"bins", 256},
+          {"smoothing", "half"},
+          {"saturation", 0.999}}},
+        {"config",
+         {{"job", "diffusion"},
+          {"model", {{"path", *shared_ / "tiny"}}},
+          {"data",
+           {{"path", *shared_ / "data"},
+            {"resolution", 64},
+            {"stretch", "mean3sigma"},
+            {"scale_column", "scale"}}},
+          {"unet", {{"mode", "full"}, {"lr", 1e-3}}},
+          {"train", {{"steps", kUpdates}, {"global_batch", 4}, {"micro_batch", 2}, {"warmup", 2}}},
+          {"checkpoint", {{"every", 3}}},
+          {"samples", {{"steps", 2}, {"prompts", {"a SAR image of a ship"}}}}}}};
+  }
+
+  fs::path make_run(const std::string& name, const json& document) {
+    fs::create_directories(folder_ / name);
+    write_file_atomically(folder_ / name / "run.json", document.dump());
+    return folder_ / name;
+  }
+  static int train(const fs::path& run_dir) {
+    return RunningProcess({trainer(), "train", run_dir.string()}).wait();
+  }
+  fs::path uninterrupted() {
+    const fs::path run_dir = make_run("whole", run_document());
+    EXPECT_EQ(train(run_dir), 0);
+    return run_dir;
+  }
+  // The next attempt of a run, as the coordinator grants it.
+  fs::path next_attempt(const fs::path& previous, const std::string& name) {
+    json document = run_document();
+    std::vector<json> sealed = events_of(previous, "checkpoint");
+    for (auto event = sealed.rbegin(); event != sealed.rend(); ++event) {
+      document["resume"].push_back({{"checkpoint", previous / (*event)["path"].get<std::string>()},
+                                    {"step", (*event)["step"]},
+                                    {"manifest_sha256", (*event)["manifest_sha256"]}});
+    }
+    return make_run(name, document);
+  }
+  // The curve of `second` goes on where its checkpoint was taken; before that `first` counts.
+  static void expect_same_losses(const fs::path& whole, const fs::path& first,
+                                 const fs::path& second) {
+    std::map<long, json> joined = curve(second, "train/loss");
+    ASSERT_FALSE(joined.empty());
+    const long resumed = joined.begin()->first;
+    for (const auto& [step, loss] : curve(first, "train/loss")) {
+      if (step < resumed) joined.emplace(step, loss);
+    }
+    EXPECT_EQ(joined, curve(whole, "train/loss"));
+    for (const auto& [step, loss] : curve(second, "val/loss")) {
+      EXPECT_EQ(loss, curve(whole, "val/loss").at(step)) << step;
+    }
+  }
+
+  static std::unique_ptr<TemporaryFolder> shared_;
+  TemporaryFolder folder_;
+};
+
+std::unique_ptr<TemporaryFolder> TrainCommand::shared_;
+
+TEST_F(TrainCommand, TrainsSamplesJudgesAndSaysSo) {
+  const fs::path run = uninterrupted();
+  EXPECT_EQ(curve(run, "train/loss").size(), static_cast<std::size_t>(kUpdates));
+  EXPECT_EQ(curve(run, "val/loss").size(), 4u);
+  EXPECT_EQ(events_of(run, "checkpoint").size(), 4u);
+  const std::vector<json> samples = events_of(run, "sample");
+  ASSERT_EQ(samples.size(), 1u);
+  EXPECT_TRUE(fs::exists(run / samples[0]["file"].get<std::string>()));
+  const std::vector<json> results = events_of(run, "eval");
+  ASSERT_EQ(results.size(), 1u);
+  const json result = json::parse(read_file(run / results[0]["file"].get<std::string>()));
+  EXPECT_EQ(result["protocol_hash"], results[0]["protocol_hash"]);
+  EXPECT_EQ(curve(run, "eval/kl_pooled").at(kUpdates), result["kl_pooled"]);
+  EXPECT_EQ(curve(run, "eval/vae_pass_kl_pooled").size(), 1u);
+  EXPECT_EQ(curve(run, "eval/autocorrelation_generated_1").size(), 1u);
+  const std::vector<json> all = events_of(run);
+  EXPECT_EQ(all.back()["type"], "end");
+  EXPECT_EQ(all.back()["exit_code"], 0);
+  EXPECT_EQ(all.back()["step"], kUpdates);
+}
+
+TEST_F(TrainCommand, KilledRunResumesToTheSameBytes) {
+  const fs::path whole = uninterrupted();
+  const fs::path first = make_run("killed", run_document());
+  {
+    RunningProcess process({trainer(), "train", first.string()});
+    ASSERT_TRUE(process.wait_until([&] { return events_of(first, "checkpoint").size() >= 2; }));
+    process.signal(SIGKILL);
+    ASSERT_EQ(process.wait(), 128 + SIGKILL);
+  }
+  ASSERT_FALSE(fs::exists(first / "eval"));
+  const fs::path second = next_attempt(first, "resumed");
+  ASSERT_EQ(train(second), 0);
+  EXPECT_GT(curve(second, "train/loss").begin()->first, 6);
+  expect_same_losses(whole, first, second);
+  EXPECT_TRUE(final_weights(second) == final_weights(whole));
+  EXPECT_EQ(events_of(second, "eval")[0]["sha256"], events_of(whole, "eval")[0]["sha256"]);
+}
+
+TEST_F(TrainCommand, SigtermCheckpointsExits143AndResumesToTheSameBytes) {
+  const fs::path whole = uninterrupted();
+  const fs::path first = make_run("stopped", run_document());
+  RunningProcess process({trainer(), "train", first.string()});
+  ASSERT_TRUE(process.wait_until([&] { return curve(first, "train/loss").contains(4); }));
+  process.signal(SIGTERM);
+  ASSERT_EQ(process.wait(), 143);
+  const std::vector<json> ends = events_of(first, "end");
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends[0]["exit_code"], 143);
+  EXPECT_EQ(events_of(first, "checkpoint").back()["step"], ends[0]["step"]);
+  const fs::path second = next_attempt(first, "resumed");
+  ASSERT_EQ(train(second), 0);
+  expect_same_losses(whole, first, second);
+  EXPECT_TRUE(final_weights(second) == final_weights(whole));
+}
+
+TEST_F(TrainCommand, Sigusr1CheckpointsAndGoesOn) {
+  json document = run_document();
+  document["config"]["checkpoint"]["every"] = 1000;
+  const fs::path run = make_run("asked", document);
+  RunningProcess process({trainer(), "train", run.string()});
+  ASSERT_TRUE(process.wait_until([&] { return curve(run, "train/loss").contains(2); }));
+  process.signal(SIGUSR1);
+  ASSERT_EQ(process.wait(), 0);
+  const std::vector<json> sealed = events_of(run, "checkpoint");
+  ASSERT_EQ(sealed.size(), 2u);
+  EXPECT_LT(sealed[0]["step"], kUpdates);
+}
+
+TEST_F(TrainCommand, DamagedNewestCheckpointFallsBackToTheOneBefore) {
+  const fs::path whole = uninterrupted();
+  const fs::path second = next_attempt(whole, "resumed");
+  fs::resize_file(whole / "checkpoints/step-00000012/optimizer.safetensors", 100);
+  const std::string expected = final_weights(whole);
+  ASSERT_EQ(train(second), 0);
+  EXPECT_EQ(curve(second, "train/loss").begin()->first, 10);
+  const std::vector<json> warnings = events_of(second, "warning");
+  ASSERT_FALSE(warnings.empty());
+  EXPECT_NE(warnings[0]["message"].get<std::string>().find("step-00000012"), std::string::npos);
+  EXPECT_TRUE(final_weights(second) == expected);
+}
+
+TEST_F(TrainCommand, ResumeUnderAnotherConfigIsRefused) {
+  const fs::path first = uninterrupted();
+  json document = json::parse(read_file(next_attempt(first, "resumed") / "run.json"));
+  document["config"]["unet"]["lr"] = 2e-3;
+  const fs::path second = make_run("changed", document);
+  EXPECT_EQ(train(second), 78);
+  EXPECT_EQ(events_of(second, "error").size(), 1u);
+}
+
+TEST_F(TrainCommand, LatentsAreEncodedOnceForAllRuns) {
+  json document = run_document();
+  document["cache_dir"] = folder_ / "cache";
+  document["config"]["train"]["steps"] = 1;
+  ASSERT_EQ(train(make_run("first", document)), 0);
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder_ / "cache/latents")) {
+    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  }
+  ASSERT_EQ(files.size(), 1u);
+  const auto written = fs::last_write_time(files[0]);
+  document["config"]["unet"]["lr"] = 2e-3;
+  ASSERT_EQ(train(make_run("second", document)), 0);
+  EXPECT_EQ(fs::last_write_time(files[0]), written);
+  fs::resize_file(files[0], fs::file_size(files[0]) / 2);  // never train on a poisoned cache
+  const fs::path third = make_run("third", document);
+  ASSERT_EQ(train(third), 0);
+  EXPECT_TRUE(final_weights(third, 1) == final_weights(folder_ / "second", 1));
+}
+
+TEST_F(TrainCommand, VaeJobScalesLatentsToUnitVarianceAndItsCheckpointIsAModel) {
+  json document = run_document();
+  document["config"].erase("unet");
+  document["config"]["job"] = "vae";
+  document["config"]["vae"] = {{"mode", "full"}, {"lr", 1e-3}};
+  const fs::path vae = make_run("vae", document);
+  ASSERT_EQ(train(vae), 0);
+  const json model = json::parse(read_file(vae / "checkpoints/step-00000012/model.json"));
+  EXPECT_NE(model["vae_scaling_factor"], 0.13025);
+  const json before = json::parse(read_file(vae / "checkpoints/step-00000009/model.json"));
+  EXPECT_EQ(before["vae_scaling_factor"], 0.13025);
+  json child = run_document();
+  child["config"]["model"]["path"] = vae / "checkpoints/step-00000012";
+  const fs::path run = make_run("child", child);
+  ASSERT_EQ(train(run), 0);
+  const json grandchild = json::parse(read_file(run / "checkpoints/step-00000012/model.json"));
+  EXPECT_EQ(grandchild["vae_scaling_factor"], model["vae_scaling_factor"]);
+  // Results of a reconstruction are never ranked with those of generated pictures.
+  EXPECT_NE(events_of(vae, "eval")[0]["protocol_hash"], events_of(run, "eval")[0]["protocol_hash"]);
+}
+
+TEST_F(TrainCommand, ZeroStepsOnlySamplesAndJudges) {
+  json document = run_document();
+  document["config"]["train"]["steps"] = 0;
+  const fs::path run = make_run("judged", document);
+  ASSERT_EQ(train(run), 0);
+  EXPECT_TRUE(events_of(run, "checkpoint").empty());
+  EXPECT_EQ(events_of(run, "sample").size(), 1u);
+  EXPECT_EQ(events_of(run, "eval").size(), 1u);
+}
+
+TEST_F(TrainCommand, LoraChildGoesOnFromItsParentAndExportsBothFormats) {
+  json document = run_document();
+  document["config"]["unet"] = {{"mode", "lora"}, {"lr", 1e-3}, {"rank", 4}};
+  document["config"]["text_encoder_2"] = {{"mode", "lora"}, {"lr", 1e-3}, {"rank", 2}};
+  const fs::path parent = make_run("parent", document);
+  ASSERT_EQ(train(parent), 0);
+  EXPECT_TRUE(fs::exists(parent / "export/pytorch_lora_weights.safetensors"));
+  EXPECT_TRUE(fs::exists(parent / "export/lora_kohya.safetensors"));
+  json child = document;
+  child["config"]["model"]["path"] = parent / "checkpoints/step-00000012";
+  child["config"]["train"]["steps"] = 0;
+  const fs::path judged = make_run("judged", child);
+  ASSERT_EQ(train(judged), 0);
+  const auto kl = [](const fs::path& run) {
+    return json::parse(
+        read_file(run / events_of(run, "eval")[0]["file"].get<std::string>()))["kl_pooled"];
+  };
+  EXPECT_EQ(kl(judged), kl(parent));
+  child["config"]["train"]["steps"] = 1;
+  child["config"]["train"]["warmup"] =
+      1;  // the only update has lr 0: the adapters stay what they were
+  const fs::path kept = make_run("kept", child);
+  ASSERT_EQ(train(kept), 0);
+  EXPECT_TRUE(final_weights(kept, 1) == final_weights(parent));
+}
+
+TEST_F(TrainCommand, BadConfigEndsWith78AndOneSentence) {
+  json document = run_document();
+  document["config"]["model"]["path"] = "/nowhere/model";
+  const fs::path run = make_run("bad", document);
+  EXPECT_EQ(train(run), 78);
+  const std::vector<json> errors = events_of(run, "error");
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_NE(errors[0]["message"].get<std::string>().find("/nowhere/model"), std::string::npos);
+  EXPECT_EQ(events_of(run).back()["exit_code"], 78);
+}
+
+TEST_F(TrainCommand, DivergedRunEndsWith77) {
+  json document = run_document();
+  document["config"]["train"]["steps"] = 400;
+  document["config"]["train"]["weight_decay"] = 0.0;
+  document["config"]["train"]["clip_norm"] = 1e30;
+  document["config"]["checkpoint"]["every"] = 1000;
+  document["config"]["unet"]["lr"] = 1e30;
+  const fs::path run = make_run("diverged", document);
+  EXPECT_EQ(train(run), 77);
+  EXPECT_EQ(events_of(run, "warning").size(), 10u);
+}
+
+}  // namespace
+}  // namespace sarsweep::tests

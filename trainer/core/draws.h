@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+// Every random number of training, as a pure function of (seed, purpose, sample index), the sample
+// index being data epoch * N + position in that epoch's permutation. Nothing depends on the batch,
+// on the number of processes, or on what was drawn before.
+namespace sarsweep::trainer {
+
+// The order of a data epoch: a permutation of 0 … n-1.
+std::vector<std::int64_t> permutation(std::uint64_t seed, std::uint64_t epoch, std::int64_t n);
+
+// Draws of one sample.
+class SampleDraws {
+ public:
+  SampleDraws(std::uint64_t seed, std::uint64_t sample_index)
+      : seed_(seed), sample_index_(sample_index) {}
+
+  std::int64_t timestep() const;                 // uniform on [0, 1000)
+  void fill_noise(std::span<float> out) const;   // standard normal, one latent in row-major order
+  void fill_offset(std::span<float> out) const;  // standard normal, one per channel; unscaled
+  void fill_posterior(std::span<float> out) const;
+  bool caption_dropped(double probability) const;
+
+ private:
+  std::uint64_t seed_, sample_index_;
+};
+
+}  // namespace sarsweep::trainer

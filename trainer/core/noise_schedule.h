@@ -1,0 +1,27 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+namespace sarsweep::trainer {
+
+inline constexpr std::size_t kTimesteps = 1000;
+
+// SDXL's discrete diffusion, in fp32 as diffusers' DDPMScheduler("scaled_linear") computes it:
+// beta_i = linspace(sqrt(0.00085), sqrt(0.012), 1000)_i^2, alpha_bar = cumprod(1 - beta).
+// z_t = signal[t] z + noise[t] eps.
+struct NoiseSchedule {
+  std::array<float, kTimesteps> alphas_cumprod{};
+  std::array<float, kTimesteps> signal{};  // sqrt(alpha_bar)
+  std::array<float, kTimesteps> noise{};   // sqrt(1 - alpha_bar)
+
+  // alpha_bar / (1 - alpha_bar)
+  double snr(std::size_t timestep) const;
+  // Weight of an image's loss under min-SNR-gamma for a network that predicts the noise (Hang et
+  // al., ICCV 2023): min(snr, gamma) / snr.
+  double min_snr_weight(std::size_t timestep, double gamma) const;
+};
+
+NoiseSchedule make_noise_schedule(double beta_start = 0.00085, double beta_end = 0.012);
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "trainer/core/model_config.h"
+
+namespace sarsweep::trainer {
+
+// One step of a deterministic sampler. With p the network's answer (noise or velocity, as the
+// scheduler config says) at `timestep` for the input `input_scale * x`, x becomes `keep * x + add *
+// p`.
+struct SamplingStep {
+  double timestep = 0;
+  double input_scale = 1;
+  double keep = 1;
+  double add = 0;
+};
+
+// A whole sampler run in numbers. x starts as `initial_scale` times noise of unit variance.
+struct SamplingPlan {
+  double initial_scale = 1;
+  std::vector<SamplingStep> steps;
+};
+
+// The arithmetic of diffusers' EulerDiscreteScheduler ("euler": x in units of sigma, final sigma 0)
+// and DDIMScheduler with eta 0 ("ddim"), both with "leading" timesteps. Throws Error(invalid) with
+// the field at fault: another sampler, other spacings, steps outside 1 … the last trained timestep.
+SamplingPlan plan_sampling(const SchedulerConfig& scheduler, const std::string& sampler, int steps);
+
+}  // namespace sarsweep::trainer

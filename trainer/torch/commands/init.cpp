@@ -1,0 +1,88 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "schema/base/error.h"
+#include "trainer/torch/commands.h"
+#include "trainer/torch/pipeline.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kVocabularyName = "bpe_simple_vocab_16e6.txt.gz";
+
+struct InitOptions {
+  std::string preset, config, vocabulary, out;
+  std::uint64_t seed = 0;
+  bool force = false;
+};
+
+// The file named by --vocab, that of the open_clip package found when this program was built, or
+// one that lies beside the program.
+fs::path vocabulary_file(const std::string& named) {
+  if (!named.empty()) return named;
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  for (const fs::path& candidate :
+       {fs::path(SARSWEEP_VOCABULARY), program.parent_path() / kVocabularyName}) {
+    if (fs::exists(candidate, ignored)) return candidate;
+  }
+  throw Error(
+      ErrorCode::not_found,
+      fmt::format("found neither {} nor {} beside the program; install open_clip_torch from "
+                  "PyPI and pass --vocab .../open_clip/{}",
+                  SARSWEEP_VOCABULARY, kVocabularyName, kVocabularyName));
+}
+
+void clear_target(const fs::path& folder, bool force) {
+  std::error_code ignored;
+  if (!fs::exists(folder) || fs::is_empty(folder, ignored)) return;
+  if (!force) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("{} is not empty; pass --force to replace it", folder.string()));
+  }
+  // A mistyped --out must not cost a home folder.
+  if (!fs::exists(folder / "model_index.json")) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("{} holds no model_index.json, so --force does not remove it; empty it "
+                            "yourself",
+                            folder.string()));
+  }
+  fs::remove_all(folder);
+}
+
+void init(const InitOptions& options) {
+  const nlohmann::json configs =
+      options.config.empty() ? preset_configs(options.preset) : read_configs(options.config);
+  const fs::path vocabulary = vocabulary_file(options.vocabulary);
+  const Pipeline pipeline = init_pipeline(configs, options.seed, vocabulary);
+  clear_target(options.out, options.force);
+  save_pipeline(pipeline, options.out, DType::f32);
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<InitOptions>();
+  CLI::App* command = app.add_subcommand("init", "Writes a pipeline folder with random weights");
+  auto* source = command->add_option_group("source");
+  source->add_option("--preset", options->preset, "tiny, small or sdxl");
+  source->add_option("--config", options->config, "A pipeline folder whose config files to follow");
+  source->require_option(1);
+  command->add_option("--out", options->out, "The folder to write")->required();
+  command->add_option("--seed", options->seed, "Equal seeds give equal bytes")->required();
+  command->add_option("--vocab", options->vocabulary,
+                      fmt::format("open_clip's {}", kVocabularyName));
+  command->add_flag("--force", options->force, "Replace a pipeline folder that exists");
+  command->callback([options, &exit_code] {
+    init(*options);
+    exit_code = 0;
+  });
+}
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,230 @@
+#include "trainer/torch/jobs/diffusion_task.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include <c10/core/GradMode.h>
+
+#include "trainer/core/accumulation.h"
+#include "trainer/core/draws.h"
+#include "trainer/torch/jobs/pictures.h"
+#include "trainer/torch/jobs/text_cache.h"
+#include "trainer/torch/jobs/training_data.h"
+#include "trainer/torch/latent_cache.h"
+#include "trainer/torch/train_step.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+constexpr std::size_t kValImages = 32;
+constexpr std::int64_t kStrata = 10, kNoiseLevels = 1000;
+constexpr std::uint64_t kValSeed = 0;  // the same noise in every run, so that val/loss compares
+
+std::span<float> row(at::Tensor& tensor, std::int64_t index) {
+  const std::int64_t size = tensor.numel() / tensor.size(0);
+  return {tensor.mutable_data_ptr<float>() + index * size, static_cast<std::size_t>(size)};
+}
+
+at::Tensor time_ids_of(std::int64_t count, int resolution) {
+  const float side = static_cast<float>(resolution);
+  return at::tensor({side, side, 0.0F, 0.0F, side, side}).unsqueeze(0).repeat({count, 1});
+}
+
+at::Device device_of(const Pipeline& pipeline) {
+  return pipeline.unet.parameters().front().second.device();
+}
+
+bool trains_text(const RunConfig& config) {
+  return config.text_encoder_1.mode != TrainMode::frozen ||
+         config.text_encoder_2.mode != TrainMode::frozen;
+}
+
+// The val images, encoded once: in job diffusion the VAE's encoder never changes.
+struct Validation {
+  at::Tensor latents;  // [N,4,h,w], scaled posterior means
+  std::vector<std::string> prompts;
+};
+
+std::optional<Validation> prepare_validation(RunContext& run, const Dataset& data,
+                                             const Pipeline& pipeline) {
+  const std::optional<Dataset> val = validation_split(data.options(), data.stretch());
+  if (!val || val->items().empty()) return std::nullopt;
+  const c10::NoGradGuard no_grad;
+  run.check_stop();
+  Validation validation;
+  std::vector<AmplitudeImage> images;
+  for (std::size_t i = 0; i < std::min(kValImages, val->items().size()); ++i) {
+    images.push_back(val->stretched(i));
+    validation.prompts.push_back(val->items()[i].prompt);
+  }
+  const at::Tensor pixels = pixels_of(images).to(device_of(pipeline));
+  validation.latents =
+      (pipeline.vae.encode(pixels).mean * pipeline.vae.config().scaling_factor).to(at::kCPU);
+  return validation;
+}
+
+}  // namespace
+
+struct DiffusionTask::State {
+  State(RunContext& run, const TaskInputs& given)
+      : inputs(given),
+        cache(
+            LatentCache::open(run.file().cache_dir, given.model.pipeline.vae, given.data,
+                              [&run](long done, long total) { run.stage("cache", done, total); })),
+        validation(prepare_validation(run, given.data, given.model.pipeline)),
+        text(given.model.pipeline),
+        accumulation{static_cast<std::int64_t>(given.data.items().size()),
+                     given.config.train.global_batch, given.config.train.tail},
+        stream(given.seed, given.data.items().size()),
+        step(given.model.pipeline, given.config,
+             lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {}
+
+  at::Tensor draw_latents(const std::vector<StreamSample>& samples) const {
+    std::vector<std::size_t> images;
+    for (const StreamSample& sample : samples) images.push_back(sample.image);
+    const Moments moments = cache.moments(images);
+    const double scale = inputs.model.pipeline.vae.config().scaling_factor;
+    if (inputs.config.train.latent_mean) return moments.mean * scale;
+    at::Tensor noise = at::empty(moments.mean.sizes(), at::kFloat);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      draws(samples[i]).fill_posterior(row(noise, static_cast<std::int64_t>(i)));
+    }
+    return (moments.mean + at::exp(moments.log_variance * 0.5) * noise) * scale;
+  }
+
+  void set_captions(TrainBatch& batch, const std::vector<StreamSample>& samples) {
+    const PromptConfig& prompt = inputs.config.prompt;
+    std::vector<std::string> prompts;
+    at::Tensor dropped = at::zeros({static_cast<std::int64_t>(samples.size())}, at::kByte);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      prompts.push_back(inputs.data.items()[samples[i].image].prompt);
+      dropped.mutable_data_ptr<std::uint8_t>()[i] =
+          draws(samples[i]).caption_dropped(prompt.dropout) ? 1 : 0;
+    }
+    if (prompt.dropout > 0) batch.drop = dropped;
+    if (!trains_text(inputs.config)) {
+      batch.conditioning = text.encode(prompts);
+      return;
+    }
+    batch.input_ids = ids_of(inputs.model.pipeline.tokenizer, prompts);
+    batch.input_ids_2 = ids_of(inputs.model.pipeline.tokenizer_2, prompts);
+  }
+
+  static at::Tensor ids_of(const Tokenizer& tokenizer, const std::vector<std::string>& prompts) {
+    std::vector<std::int64_t> all;
+    for (const std::string& prompt : prompts) {
+      const std::vector<std::int64_t> ids = tokenizer.encode(prompt);
+      all.insert(all.end(), ids.begin(), ids.end());
+    }
+    return at::tensor(all, at::kLong).view({static_cast<std::int64_t>(prompts.size()), -1});
+  }
+
+  TrainBatch batch_of(const std::vector<StreamSample>& samples) {
+    const auto count = static_cast<std::int64_t>(samples.size());
+    TrainBatch batch;
+    batch.latents = draw_latents(samples);
+    batch.noise = at::empty(batch.latents.sizes(), at::kFloat);
+    batch.offset_noise = at::empty({count, batch.latents.size(1), 1, 1}, at::kFloat);
+    batch.timesteps = at::empty({count}, at::kLong);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const SampleDraws draw = draws(samples[static_cast<std::size_t>(i)]);
+      draw.fill_noise(row(batch.noise, i));
+      draw.fill_offset(row(batch.offset_noise, i));
+      batch.timesteps.mutable_data_ptr<std::int64_t>()[i] = draw.timestep();
+    }
+    batch.time_ids = time_ids_of(count, inputs.data.options().resolution);
+    set_captions(batch, samples);
+    return batch;
+  }
+
+  SampleDraws draws(const StreamSample& sample) const {
+    return {inputs.seed, static_cast<std::uint64_t>(sample.sample_index)};
+  }
+
+  // Every val image at one timestep of the stratum, always with the same noise.
+  TrainBatch validation_batch(std::int64_t stratum, const Conditioning& conditioning) const {
+    const std::int64_t count = validation->latents.size(0);
+    TrainBatch batch;
+    batch.latents = validation->latents;
+    batch.noise = at::empty(batch.latents.sizes(), at::kFloat);
+    for (std::int64_t i = 0; i < count; ++i) {
+      SampleDraws(kValSeed, static_cast<std::uint64_t>(i * kStrata + stratum))
+          .fill_noise(row(batch.noise, i));
+    }
+    batch.offset_noise = at::zeros({count, batch.latents.size(1), 1, 1}, at::kFloat);
+    const std::int64_t width = kNoiseLevels / kStrata;
+    batch.timesteps = at::full({count}, stratum * width + width / 2, at::kLong);
+    batch.time_ids = time_ids_of(count, inputs.data.options().resolution);
+    batch.conditioning = conditioning;
+    return batch;
+  }
+
+  TaskInputs inputs;
+  LatentCache cache;
+  std::optional<Validation> validation;
+  TextCache text;
+  Accumulation accumulation;
+  SampleStream stream;
+  DiffusionStep step;
+};
+
+DiffusionTask::DiffusionTask(RunContext& run, const TaskInputs& inputs)
+    : state_(std::make_unique<State>(run, inputs)) {}
+DiffusionTask::~DiffusionTask() = default;
+
+UpdateRule& DiffusionTask::rule() { return state_->step.rule(); }
+
+UpdateReport DiffusionTask::update(long index) {
+  const UpdateRange range = state_->accumulation.update(index);
+  const at::Device device = device_of(state_->inputs.model.pipeline);
+  UpdateReport report;
+  double sum = 0;
+  for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
+    const std::vector<StreamSample> samples = state_->stream.samples(pass);
+    const TrainBatch batch = state_->batch_of(samples);
+    const at::Tensor losses =
+        state_->step.micro(to_device(batch, device), range.size).loss.contiguous();
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
+      report.timesteps.push_back(batch.timesteps.const_data_ptr<std::int64_t>()[i]);
+      report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);
+      sum += report.image_losses.back();
+    }
+  }
+  report.loss = sum / static_cast<double>(range.size);
+  apply_update(rule(), index, report);
+  return report;
+}
+
+std::optional<double> DiffusionTask::validate() {
+  if (!state_->validation) return std::nullopt;
+  const c10::NoGradGuard no_grad;
+  const Pipeline& pipeline = state_->inputs.model.pipeline;
+  const Conditioning conditioning = trains_text(state_->inputs.config)
+                                        ? encode_prompts(pipeline, state_->validation->prompts)
+                                        : state_->text.encode(state_->validation->prompts);
+  double sum = 0;
+  for (std::int64_t stratum = 0; stratum < kStrata; ++stratum) {
+    const TrainBatch batch =
+        to_device(state_->validation_batch(stratum, conditioning), device_of(pipeline));
+    sum += state_->step.losses(batch).diffusion.to(at::kDouble).mean().item<double>();
+  }
+  return sum / static_cast<double>(kStrata);
+}
+
+void DiffusionTask::snapshot(CheckpointContents& contents) {
+  snapshot_rule(rule(), contents);
+  contents.model = model_document(state_->inputs);
+}
+
+void DiffusionTask::restore(const CheckpointContents& contents) { restore_rule(rule(), contents); }
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,232 @@
+#include "trainer/torch/jobs/evaluation_stage.h"
+
+#include <ATen/TensorOperators.h>
+
+#include <algorithm>
+
+#include <c10/core/GradMode.h>
+
+#include "schema/base/atomic_file.h"
+#include "schema/base/digest.h"
+#include "schema/base/error.h"
+#include "schema/protocol/run_dir.h"
+#include "trainer/core/evaluation.h"
+#include "trainer/torch/jobs/pictures.h"
+#include "trainer/torch/sampler.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kChunk =
+    16;  // pictures between two looks at the signals; does not change them
+
+struct Protocol {
+  json block;
+  std::string split;
+  int per_label = 10;
+  std::vector<std::int64_t> seeds;
+  SampleOptions sampling;
+};
+
+std::vector<std::int64_t> parse_seeds(const json& value) {
+  if (value.is_array()) return value.get<std::vector<std::int64_t>>();
+  std::vector<std::int64_t> seeds(value.is_number_integer() ? value.get<std::size_t>() : 1);
+  for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = static_cast<std::int64_t>(i);
+  return seeds;
+}
+
+Protocol parse_protocol(const json& block, const EvaluationRequest& request, int resolution) {
+  try {
+    Protocol protocol;
+    protocol.block = block;
+    protocol.split =
+        request.split.empty() ? block.value("split", std::string("test")) : request.split;
+    protocol.block["split"] = protocol.split;
+    if (request.reconstruct) protocol.block["pictures"] = "vae_pass";
+    protocol.per_label = block.value("per_label", protocol.per_label);
+    protocol.seeds = parse_seeds(block.value("seeds_per_image", json(1)));
+    protocol.sampling.sampler = block.value("sampler", protocol.sampling.sampler);
+    protocol.sampling.steps = block.value("steps", protocol.sampling.steps);
+    protocol.sampling.cfg = block.value("cfg", protocol.sampling.cfg);
+    protocol.sampling.height = protocol.sampling.width = resolution;
+    protocol.sampling.batch = static_cast<int>(kChunk);
+    return protocol;
+  } catch (const json::exception& error) {
+    throw Error(ErrorCode::invalid,
+                std::string("run.json: a key of protocol has the wrong type: ") + error.what(),
+                "protocol");
+  }
+}
+
+// The amplitude domain both sides are judged in.
+Stretch protocol_stretch(const json& block, const DataOptions& options, const Stretch& of_the_run) {
+  if (!block.contains("stretch") || block["stretch"].is_null()) return of_the_run;
+  DataOptions judged = options;
+  judged.stretch = block["stretch"];
+  judged.stretch_scope = "dataset";
+  return Dataset(judged, "train").stretch();
+}
+
+// One evaluation: the items, and the pictures as they are made.
+class Evaluation {
+ public:
+  Evaluation(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
+             const EvaluationRequest& request)
+      : run_(run),
+        pipeline_(pipeline),
+        request_(request),
+        protocol_(parse_protocol(run.file().protocol, request, options.resolution)),
+        data_(options, protocol_.split),
+        items_(evaluation_items(data_, protocol_.per_label)),
+        invertible_(data_.stretch().invertible()) {
+    if (items_.empty()) {
+      throw Error(ErrorCode::invalid, "the split '" + protocol_.split + "' of " +
+                                          options.path.string() + " has no image to evaluate on");
+    }
+    if (!invertible_) protocol_.block["stretch"] = "run";
+    input_.stretch =
+        invertible_ ? protocol_stretch(protocol_.block, options, data_.stretch()) : Stretch{};
+    protocol_.block["hash"] = protocol_hash(protocol_.block, data_.digest(), options.resolution);
+    input_.protocol = protocol_.block;
+  }
+
+  json judge() {
+    pass_through_vae();
+    for (const std::int64_t seed : protocol_.seeds) {
+      if (request_.reconstruct) {
+        add_pairs(0, items_.size(), seed, input_.vae_pass);
+      } else {
+        generate(seed);
+      }
+    }
+    run_.check_stop();
+    return evaluate(input_);
+  }
+  const std::string& hash() const { return protocol_.block["hash"].get_ref<const std::string&>(); }
+
+ private:
+  AmplitudeImage linear(AmplitudeImage stretched) const {
+    return invertible_ ? data_.stretch().inverse(stretched) : std::move(stretched);
+  }
+  AmplitudeImage real(std::size_t item) const {
+    return invertible_ ? data_.amplitude(item) : data_.stretched(item);
+  }
+
+  void pass_through_vae() {
+    for (std::size_t begin = 0; begin < items_.size(); begin += kChunk) {
+      run_.stage("vae_pass", static_cast<long>(begin), static_cast<long>(items_.size()));
+      std::vector<AmplitudeImage> images;
+      for (std::size_t i = begin; i < std::min(begin + kChunk, items_.size()); ++i) {
+        images.push_back(data_.stretched(items_[i]));
+      }
+      const at::Tensor passed = reconstruct(pipeline_.vae, pixels_of(images));
+      for (std::int64_t i = 0; i < passed.size(0); ++i) {
+        input_.vae_pass.push_back(linear(amplitude_of(passed[i])));
+      }
+    }
+  }
+
+  void generate(std::int64_t seed) {
+    const long total = static_cast<long>(items_.size());
+    for (std::size_t begin = 0; begin < items_.size(); begin += kChunk) {
+      run_.stage("evaluate", static_cast<long>(begin), total);
+      const std::size_t end = std::min(begin + kChunk, items_.size());
+      std::vector<std::string> prompts;
+      std::vector<std::int64_t> numbers;
+      for (std::size_t i = begin; i < end; ++i) {
+        prompts.push_back(data_.items()[items_[i]].prompt);
+        numbers.push_back(static_cast<std::int64_t>(i));
+      }
+      const std::vector<std::int64_t> seeds(prompts.size(), seed);
+      const at::Tensor pictures =
+          sample_images(pipeline_, prompts, seeds, numbers, protocol_.sampling,
+                        [this] { return run_.signals().stop_requested(); });
+      std::vector<AmplitudeImage> generated;
+      for (std::int64_t i = 0; i < pictures.size(0); ++i) {
+        generated.push_back(linear(amplitude_of(pictures[i])));
+      }
+      add_pairs(begin, end, seed, generated);
+    }
+    run_.stage("evaluate", total, total);
+  }
+
+  // Pairs items [begin, end) with `generated`.
+  void add_pairs(std::size_t begin, std::size_t end, std::int64_t seed,
+                 const std::vector<AmplitudeImage>& generated) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const DataItem& item = data_.items()[items_[i]];
+      input_.pairs.push_back(
+          {item.file_name, item.label, seed, real(items_[i]), generated[i - begin]});
+    }
+  }
+
+  RunContext& run_;
+  const Pipeline& pipeline_;
+  const EvaluationRequest& request_;
+  Protocol protocol_;
+  Dataset data_;
+  std::vector<std::size_t> items_;
+  bool invertible_;
+  EvaluationInput input_;
+};
+
+// Every number of the result's top level, and those of its small tables that curves are drawn of.
+json flat_metrics(const json& result, const std::string& prefix) {
+  json values = json::object();
+  for (const auto& [key, value] : result.items()) {
+    if (value.is_number()) values[prefix + "/" + key] = value;
+  }
+  const auto spread = [&](const json& table, const std::string& name) {
+    if (!table.is_object()) return;
+    for (const auto& [lag, value] : table.items()) {
+      if (value.is_number()) values[prefix + "/" + name + "_" + lag] = value;
+    }
+  };
+  spread(result.value("autocorrelation_real", json()), "autocorrelation_real");
+  spread(result.value("autocorrelation_generated", json()), "autocorrelation_generated");
+  const json pass = result.value("vae_pass", json());
+  if (pass.is_object()) {
+    spread(pass, "vae_pass");
+    spread(pass.value("autocorrelation", json()), "vae_pass_autocorrelation");
+  }
+  return values;
+}
+
+}  // namespace
+
+void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
+                    const EvaluationRequest& request) {
+  if (run.file().protocol.is_null()) return;
+  const c10::NoGradGuard no_grad;
+  Evaluation evaluation(run, pipeline, options, request);
+  const json result = evaluation.judge();
+  const std::string file = request.prefix + "/" + run_dir::step_name(request.step) + "/result.json";
+  const std::string text = result.dump();
+  std::filesystem::create_directories((run.dir() / file).parent_path());
+  write_file_atomically(run.dir() / file, text);
+  for (const json& warning : result.value("warnings", json::array())) {
+    run.warn(warning.is_string() ? warning.get<std::string>() : warning.dump());
+  }
+  run.events().write("metrics",
+                     {{"step", request.step}, {"values", flat_metrics(result, request.prefix)}});
+  run.events().write("eval", {{"step", request.step},
+                              {"protocol_hash", evaluation.hash()},
+                              {"file", file},
+                              {"bytes", text.size()},
+                              {"sha256", sha256(text)}});
+}
+
+std::vector<std::string> default_prompts(const Dataset& data, int per_label, std::size_t count) {
+  std::vector<std::string> prompts;
+  for (const std::size_t index : evaluation_items(data, per_label)) {
+    const std::string& prompt = data.items()[index].prompt;
+    if (prompts.size() == count) break;
+    if (std::find(prompts.begin(), prompts.end(), prompt) == prompts.end())
+      prompts.push_back(prompt);
+  }
+  return prompts;
+}
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "trainer/torch/jobs/run_context.h"
+#include "trainer/torch/pipeline.h"
+
+namespace sarsweep::trainer {
+
+// Writes what a user takes away to RUN_DIR/export: the adapters as export.lora says, the whole
+// pipeline (adapters merged) as export.pipeline says. The last stage: merging changes `pipeline`.
+void export_model(RunContext& run, Pipeline& pipeline);
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,191 @@
+#include "trainer/torch/jobs/job.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+
+#include "schema/base/digest.h"
+#include "schema/base/error.h"
+#include "schema/base/json_text.h"
+#include "schema/config/fields.h"
+#include "trainer/torch/jobs/diffusion_task.h"
+#include "trainer/torch/jobs/evaluation_stage.h"
+#include "trainer/torch/jobs/export_stage.h"
+#include "trainer/torch/jobs/sample_stage.h"
+#include "trainer/torch/jobs/training_data.h"
+#include "trainer/torch/jobs/vae_task.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+using nlohmann::json;
+
+// What the trained weights depend on besides the binary: resuming under another one is refused.
+std::string science_hash(const RunFile& file) {
+  json science = json::object();
+  const json complete = config::with_defaults(config::flatten(file.config));
+  for (const auto& [name, value] : complete.items()) {
+    const config::Field* field = config::find_field(name);
+    if (field != nullptr && field->field_class == config::FieldClass::science)
+      science[name] = value;
+  }
+  science["seed"] = file.seed;
+  return sha256(canonical_json(science));
+}
+
+at::Device device_of(const std::string& wanted) {
+  const bool cuda = at::globalContext().hasCUDA();
+  if (wanted == "cuda" && !cuda) {
+    throw Error(ErrorCode::invalid,
+                "device is cuda but this machine or build has none; use cpu or auto", "device");
+  }
+  return wanted == "cpu" || !cuda ? at::Device(at::kCPU) : at::Device(at::kCUDA);
+}
+
+void use_deterministic_algorithms() {
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
+// One run of either job.
+class Job {
+ public:
+  explicit Job(RunContext& run)
+      : run_(run),
+        config_(parse_run_config(run.file().config)),
+        data_(training_split(data_options(run.file().config))),
+        config_hash_(science_hash(run.file())),
+        resume_(find_resume(run, config_hash_)),
+        updates_(total_updates(config_.train, static_cast<std::int64_t>(data_.items().size()))),
+        micro_batch_(micro_batch_size(config_.train.micro_batch, config_.train.global_batch,
+                                      data_.options().resolution)) {
+    if (config_.model_path.empty()) {
+      throw Error(ErrorCode::invalid,
+                  "model.path is missing; name a pipeline folder or a checkpoint", "model.path");
+    }
+    settle_threads();
+  }
+
+  JobOutcome run() {
+    run_.stage("load", 0, 1);
+    model_.emplace(load_model(config_.model_path));
+    run_.events().write("digests", {{"data", data_.digest()}, {"model", model_->digest}});
+    move_to_device();
+    const TaskInputs inputs{config_,          data_,    *model_,     absolute_model_path(),
+                            run_.file().seed, updates_, micro_batch_};
+    if (updates_ == 0) {
+      after_training(0, nullptr);
+      return {run_dir::ExitCode::done, "done", 0};
+    }
+    if (config_.job == "vae") {
+      VaeTask task(run_, inputs);
+      return train(task, task.rule());
+    }
+    DiffusionTask task(run_, inputs);
+    return train(task, task.rule());
+  }
+
+ private:
+  std::string absolute_model_path() const {
+    return std::filesystem::absolute(config_.model_path).lexically_normal().string();
+  }
+
+  // A resumed run keeps the thread count and micro batch it began with: sums depend on both.
+  void settle_threads() {
+    int threads = run_.file().threads;
+    if (resume_) {
+      const json& facts = resume_->manifest;
+      micro_batch_ = facts.value("micro_batch", micro_batch_);
+      const int before = facts.value("threads", threads);
+      if (threads > 0 && before != threads) {
+        run_.warn(fmt::format(
+            "run.json asks for {} threads; the checkpoint was made with {}, which are kept so "
+            "that the result stays the same",
+            threads, before));
+      }
+      threads = before;
+    }
+    if (threads > 0) at::set_num_threads(threads);
+    threads_ = at::get_num_threads();
+    use_deterministic_algorithms();
+  }
+
+  void move_to_device() {
+    const at::Device device = device_of(run_.file().device);
+    if (device.is_cpu()) return;
+    for (Component* component : components()) component->to(device, at::kFloat);
+  }
+  std::array<Component*, 4> components() {
+    Pipeline& pipeline = model_->pipeline;
+    return {&pipeline.unet, &pipeline.vae, &pipeline.text_encoder, &pipeline.text_encoder_2};
+  }
+
+  JobOutcome train(TrainingTask& task, UpdateRule& rule) {
+    LoopPlan plan;
+    const double per_epoch =
+        static_cast<double>(data_.items().size()) / static_cast<double>(config_.train.global_batch);
+    plan.total = static_cast<long>(updates_);
+    plan.checkpoint_every = run_.stages().checkpoint_every.updates(per_epoch);
+    plan.facts = {{"config_hash", config_hash_},
+                  {"threads", threads_},
+                  {"micro_batch", micro_batch_},
+                  {"world_size", 1}};
+    plan.between = [&](long step) { between_updates(step, per_epoch, rule); };
+    const LoopResult result = run_training_loop(run_, task, plan, resume_);
+    switch (result.end) {
+      case LoopEnd::stopped:
+        return {run_dir::ExitCode::stopped, "stopped after a checkpoint", result.step};
+      case LoopEnd::diverged:
+        return {run_dir::ExitCode::diverged, "10 updates in a row were not finite", result.step};
+      case LoopEnd::finished: break;
+    }
+    after_training(plan.total, &rule);
+    return {run_dir::ExitCode::done, "done", plan.total};
+  }
+
+  void between_updates(long step, double per_epoch, const UpdateRule& rule) {
+    const auto due = [&](const Interval& interval) {
+      const long every = interval.updates(per_epoch);
+      return every > 0 && step % every == 0;
+    };
+    const bool sample = due(run_.stages().samples.every) && config_.job == "diffusion";
+    const bool judge = due(run_.stages().eval_every);
+    if (!sample && !judge) return;
+    const AveragedWeights averaged(rule);
+    if (sample) write_samples(run_, model_->pipeline, data_.options(), step);
+    if (judge) {
+      evaluate_model(run_, model_->pipeline, data_.options(),
+                     {step, "val", "eval_val", config_.job == "vae"});
+    }
+  }
+
+  void after_training(long step, const UpdateRule* rule) {
+    std::optional<AveragedWeights> averaged;
+    if (rule != nullptr) averaged.emplace(*rule);
+    if (config_.job == "diffusion") write_samples(run_, model_->pipeline, data_.options(), step);
+    evaluate_model(run_, model_->pipeline, data_.options(),
+                   {step, "", "eval", config_.job == "vae"});
+    export_model(run_, model_->pipeline);
+  }
+
+  RunContext& run_;
+  RunConfig config_;
+  Dataset data_;
+  std::string config_hash_;
+  std::optional<SealedCheckpoint> resume_;
+  std::int64_t updates_, micro_batch_;
+  int threads_ = 1;
+  std::optional<ModelSource> model_;
+};
+
+}  // namespace
+
+JobOutcome run_job(RunContext& run) {
+  run.parse_stages();
+  return Job(run).run();
+}
+
+}  // namespace sarsweep::trainer

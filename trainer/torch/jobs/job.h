@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "schema/protocol/run_dir.h"
+#include "trainer/torch/jobs/run_context.h"
+
+namespace sarsweep::trainer {
+
+// How a job came to its end.
+struct JobOutcome {
+  run_dir::ExitCode code = run_dir::ExitCode::done;
+  std::string reason;
+  long step = 0;
+};
+
+// Trains, samples, judges and exports as run.json says. Throws Error (busy: stopped by a signal)
+// and what LibTorch throws.
+JobOutcome run_job(RunContext& run);
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "trainer/core/amplitude.h"
+#include "trainer/torch/autoencoder.h"
+
+namespace sarsweep::trainer {
+
+// A stretched amplitude in [0,1] as the model sees it: [3,H,W] in [-1,1], three equal channels.
+at::Tensor pixels_of(const AmplitudeImage& stretched);
+// Stacked: [N,3,H,W].
+at::Tensor pixels_of(const std::vector<AmplitudeImage>& stretched);
+
+// A decoded picture [3,H,W] as stretched amplitude: mean over channels of (x+1)/2, clamped to
+// [0,1].
+AmplitudeImage amplitude_of(const at::Tensor& pixels);
+
+// Pictures [N,3,H,W] through encoder (posterior mean) and decoder, without gradients.
+at::Tensor reconstruct(const Autoencoder& vae, const at::Tensor& pixels);
+
+}  // namespace sarsweep::trainer
