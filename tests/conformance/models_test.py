@@ -13,8 +13,10 @@ import unittest
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.utils import logging as diffusers_logging
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from transformers.utils import logging as transformers_logging
 
 TRAINER, FORWARD_DUMP = sys.argv[1:3]
 FORWARD_TOLERANCE = 1e-5
@@ -224,4 +226,6 @@ class FullSize(unittest.TestCase):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     unittest.main(argv=sys.argv[:1], verbosity=2)
