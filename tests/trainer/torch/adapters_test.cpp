@@ -1,5 +1,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -87,8 +88,8 @@ struct TinyUNet {
     draw_initial_weights(unet, "unet", 1);
   }
   at::Tensor forward() const {
-    return unet.forward(at::ones({1, 4, 16, 16}), at::ones({1}) * 500, at::ones({1, 77, 96}),
-                        at::ones({1, 48}), at::ones({1, 6}) * 128);
+    return unet.forward(at::ones({1, 4, 16, 16}), at::full({1}, 500.0), at::ones({1, 77, 96}),
+                        at::ones({1, 48}), at::full({1, 6}, 128.0));
   }
   UNet unet;
 };
@@ -130,10 +131,10 @@ TEST(Adapters, InitialFactorsFollowTheNamedDistribution) {
   EXPECT_NEAR(deviation(LoraInit::gaussian), 1.0 / 100.0, 2e-4);
 }
 
-// The gradients of a layer's input and adapter in double precision.
-std::vector<at::Tensor> layer_gradients(bool weight_needs_gradient) {
+// The output of a layer and the gradients of its input and adapter in double precision.
+std::vector<at::Tensor> layer_gradients(bool bias, bool weight_needs_gradient) {
   Component component;
-  Layer& layer = *component.add_linear("x.to_q", 7, 5, true);
+  Layer& layer = *component.add_linear("x.to_q", 7, 5, bias);
   draw_initial_weights(component, "test", 1);
   attach_adapters(component, ComponentKind::unet, "attn", 3, 1.5, LoraInit::kaiming, 1);
   randomize(layer.adapter->up, 0);
@@ -152,12 +153,25 @@ std::vector<at::Tensor> layer_gradients(bool weight_needs_gradient) {
 }
 
 TEST(LoraLinear, OneNodeHasTheGradientsOfTheComposition) {
-  const std::vector<at::Tensor> node = layer_gradients(false);
-  const std::vector<at::Tensor> composition = layer_gradients(true);
-  for (std::size_t i = 0; i < node.size(); ++i) {
-    EXPECT_GT(composition[i].abs().max().item<double>(), 1e-3);
-    EXPECT_TRUE(at::allclose(node[i], composition[i], 1e-12, 1e-14)) << i;
+  for (const bool bias : {true, false}) {
+    const std::vector<at::Tensor> node = layer_gradients(bias, false);
+    const std::vector<at::Tensor> composition = layer_gradients(bias, true);
+    for (std::size_t i = 0; i < node.size(); ++i) {
+      EXPECT_GT(composition[i].abs().max().item<double>(), 1e-5);
+      EXPECT_TRUE(at::allclose(node[i], composition[i], 1e-12, 1e-14)) << i << " bias " << bias;
+    }
   }
+}
+
+TEST(LoraLinear, InputsThatNeedNoGradientGetNone) {
+  Component component;
+  Layer& layer = *component.add_linear("x.to_q", 7, 5, false);
+  draw_initial_weights(component, "test", 1);
+  attach_adapters(component, ComponentKind::unet, "attn", 3, 1.5, LoraInit::kaiming, 1);
+  layer.adapter->up.set_requires_grad(true);
+  torch::autograd::backward({layer(at::ones({2, 7})).sum()}, {});
+  EXPECT_TRUE(layer.adapter->up.grad().defined());
+  EXPECT_FALSE(layer.adapter->down.grad().defined());
 }
 
 }  // namespace
