@@ -27,6 +27,7 @@ int main(int argc, char** argv) try {
   // add_NAME(app, exit_code);  one line a command
   add_init(app, exit_code);
   add_replay(app, exit_code);
+  add_bench(app, exit_code);
   CLI11_PARSE(app, argc, argv);
   return exit_code;
 } catch (const sarsweep::Error& error) {
