@@ -1,0 +1,107 @@
+// Runs every part of a pipeline folder on given inputs, for tests/conformance/models_test.py:
+//   forward_dump PIPELINE INPUTS.safetensors OUTPUTS.safetensors
+// or loads a pipeline and saves it again: forward_dump --copy PIPELINE TARGET
+// or lists a configuration's parameters without allocating them: forward_dump --shapes PRESET
+#include <ATen/TensorOperators.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cstring>
+#include <iostream>
+#include <map>
+
+#include <c10/core/GradMode.h>
+
+#include "trainer/torch/pipeline.h"
+#include "trainer/torch/tensor_file.h"
+
+namespace {
+
+using namespace sarsweep::trainer;
+using TensorMap = std::map<std::string, at::Tensor>;
+
+// Gradients of <output, projection> with respect to every parameter, as "grad.PART.NAME".
+void append_gradients(const Component& component, const std::string& part, const at::Tensor& output,
+                      const at::Tensor& projection, NamedTensors& results) {
+  torch::autograd::backward({(output * projection).sum()}, {});
+  for (const auto& [name, tensor] : component.parameters()) {
+    if (tensor.grad().defined()) results.emplace_back("grad." + part + "." + name, tensor.grad());
+  }
+}
+
+void dump_unet(Pipeline& pipeline, TensorMap& in, NamedTensors& results) {
+  pipeline.unet.require_grad(true);
+  const at::Tensor output = pipeline.unet.forward(in["sample"], in["timesteps"], in["context"],
+                                                  in["pooled"], in["time_ids"]);
+  results.emplace_back("unet", output.detach());
+  append_gradients(pipeline.unet, "unet", output, in["unet_projection"], results);
+}
+
+void dump_vae(Pipeline& pipeline, TensorMap& in, NamedTensors& results) {
+  const Moments moments = pipeline.vae.encode(in["pixels"]);
+  results.emplace_back("vae_mean", moments.mean);
+  results.emplace_back("vae_log_variance", moments.log_variance);
+  pipeline.vae.require_grad(true);
+  const at::Tensor decoded = pipeline.vae.decode(in["latents"]);
+  results.emplace_back("vae_decoded", decoded.detach());
+  append_gradients(pipeline.vae, "vae", decoded, in["vae_projection"], results);
+}
+
+void dump_text(Pipeline& pipeline, TensorMap& in, NamedTensors& results) {
+  results.emplace_back("text_hidden", pipeline.text_encoder.forward(in["ids"]).hidden);
+  pipeline.text_encoder_2.require_grad(true);
+  const TextFeatures features = pipeline.text_encoder_2.forward(in["ids_2"]);
+  results.emplace_back("text_hidden_2", features.hidden.detach());
+  results.emplace_back("text_pooled_2", features.pooled.detach());
+  append_gradients(pipeline.text_encoder_2, "text_encoder_2", features.pooled,
+                   in["text_projection"], results);
+  const c10::NoGradGuard no_grad;
+  results.emplace_back("prompt_context", encode_ids(pipeline, in["ids"], in["ids_2"]).context);
+}
+
+void dump(const char* folder, const char* inputs, const char* outputs) {
+  Pipeline pipeline = load_pipeline(folder);
+  TensorMap in;
+  for (auto& [name, tensor] : load_tensors(inputs)) in.emplace(name, tensor);
+  NamedTensors results;
+  dump_unet(pipeline, in, results);
+  dump_vae(pipeline, in, results);
+  dump_text(pipeline, in, results);
+  save_tensors(outputs, results, DType::f32);
+}
+
+void print_shapes(const char* part, const Component& component) {
+  for (const auto& [name, tensor] : component.parameters()) {
+    fmt::print("{} {} {}\n", part, name, fmt::join(tensor.sizes(), ","));
+  }
+}
+
+void list_shapes(const char* preset) {
+  const nlohmann::json configs = preset_configs(preset);
+  const ClipTextConfig text = parse_clip_text_config(configs.at("text_encoder"), false);
+  const ClipTextConfig text_2 = parse_clip_text_config(configs.at("text_encoder_2"), true);
+  print_shapes("unet", UNet(parse_unet_config(configs.at("unet")), at::kMeta));
+  print_shapes("vae", Autoencoder(parse_vae_config(configs.at("vae")), at::kMeta));
+  print_shapes("text_encoder", ClipText(text, at::kMeta));
+  print_shapes("text_encoder_2", ClipText(text_2, at::kMeta));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  if (argc == 3 && std::strcmp(argv[1], "--shapes") == 0) {
+    list_shapes(argv[2]);
+  } else if (argc == 4 && std::strcmp(argv[1], "--copy") == 0) {
+    save_pipeline(load_pipeline(argv[2]), argv[3], DType::f32);
+  } else if (argc == 4) {
+    dump(argv[1], argv[2], argv[3]);
+  } else {
+    std::cerr << "usage: forward_dump PIPELINE INPUTS OUTPUTS | --copy FROM TO | --shapes PRESET\n";
+    return 2;
+  }
+  return 0;
+} catch (const std::exception& error) {
+  std::cerr << "forward_dump: " << error.what() << '\n';
+  return 1;
+}
