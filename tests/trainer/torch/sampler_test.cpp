@@ -29,7 +29,10 @@ class Sampler : public testing::Test {
     if (!tests::open_clip_vocabulary()) GTEST_SKIP() << "open_clip's vocabulary is not in .venv";
   }
   static SampleOptions options(const std::string& sampler, double cfg) {
-    SampleOptions result{.sampler = sampler, .steps = 10, .cfg = cfg};
+    SampleOptions result;
+    result.sampler = sampler;
+    result.steps = 10;
+    result.cfg = cfg;
     result.height = result.width = 64;
     return result;
   }
