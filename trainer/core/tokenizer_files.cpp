@@ -282,9 +282,13 @@ void write_tokenizer_folder(const TokenizerFiles& files, const fs::path& folder)
     throw Error(ErrorCode::internal,
                 fmt::format("cannot create {}: {}", folder.string(), error.message()));
   }
-  nlohmann::ordered_json vocabulary;
+  // Appended to the underlying vector: the map's own insertion searches all earlier keys, seconds
+  // here.
+  nlohmann::ordered_json vocabulary = nlohmann::ordered_json::object();
+  auto& entries = vocabulary.get_ref<nlohmann::ordered_json::object_t&>();
+  entries.reserve(files.vocabulary.size());
   for (std::size_t id = 0; id < files.vocabulary.size(); ++id) {
-    vocabulary.push_back(nlohmann::ordered_json::object_t::value_type(files.vocabulary[id], id));
+    entries.emplace_back(files.vocabulary[id], id);
   }
   std::string merges = std::string(kMergesHeader) + "\n";
   for (const auto& [left, right] : files.merges) merges += left + " " + right + "\n";

@@ -1,5 +1,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -87,8 +88,8 @@ struct TinyUNet {
     draw_initial_weights(unet, "unet", 1);
   }
   at::Tensor forward() const {
-    return unet.forward(at::ones({1, 4, 16, 16}), at::ones({1}) * 500, at::ones({1, 77, 96}),
-                        at::ones({1, 48}), at::ones({1, 6}) * 128);
+    return unet.forward(at::ones({1, 4, 16, 16}), at::full({1}, 500.0), at::ones({1, 77, 96}),
+                        at::ones({1, 48}), at::full({1, 6}, 128.0));
   }
   UNet unet;
 };

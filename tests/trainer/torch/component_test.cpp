@@ -1,6 +1,7 @@
 #include "trainer/torch/component.h"
 
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 
@@ -25,7 +26,7 @@ TEST(Component, SetReachesTheLayerAndConvertsTheType) {
   component.set("a.weight", at::ones({2, 3}, at::kHalf));
   component.set("a.bias", at::ones({2}, at::kDouble));
   const at::Tensor y = component.layer("a")(at::ones({1, 3}));
-  EXPECT_TRUE(at::allclose(y, at::ones({1, 2}) * 4));
+  EXPECT_TRUE(at::allclose(y, at::full({1, 2}, 4.0)));
 }
 
 TEST(Component, SetRefusesAnotherShapeAndNamesBoth) {
@@ -59,8 +60,8 @@ TEST(Component, MovingAModelKeepsItsForwardPass) {
   UNet first(parse_unet_config(preset_configs("tiny").at("unet")));
   draw_initial_weights(first, "unet", 1);
   const auto run = [](const UNet& unet) {
-    return unet.forward(at::ones({1, 4, 16, 16}), at::ones({1}) * 500, at::ones({1, 77, 96}),
-                        at::ones({1, 48}), at::ones({1, 6}) * 128);
+    return unet.forward(at::ones({1, 4, 16, 16}), at::full({1}, 500.0), at::ones({1, 77, 96}),
+                        at::ones({1, 48}), at::full({1, 6}, 128.0));
   };
   const at::Tensor before = run(first);
   const UNet second = std::move(first);
