@@ -132,11 +132,19 @@ def quantities(result, start):
     return found
 
 
+def untouched(result, start):
+    """Tensors that no update changed: those without gradient."""
+    return {name for name, value in start.items()
+            if torch.equal(result["final"][name].double(), value.double())}
+
+
 def disagreements(ours, reference, exact):
     """Sentences; empty if `ours` agrees with the fp32 `reference`, whose fp64 twin is `exact`."""
     start = reference["start"]
     mine, theirs, truth = (quantities(r, start) for r in (ours, reference, exact))
     faults = [f"{key}: only on one side" for key in mine.keys() ^ theirs.keys()]
+    faults += [f"{name}: changed on one side alone"
+               for name in untouched(ours, start) ^ untouched(reference, start)]
     for key in mine.keys() & theirs.keys():
         allowed = max(FLOOR[key[0]], 10 * distance(theirs[key], truth[key]))
         got = distance(mine[key], theirs[key])

@@ -166,7 +166,7 @@ void add_label_metrics(const Measured& measured, const Rules& rules, json& resul
 void add_pooled_metrics(const Measured& measured, const Rules& rules, json& result) {
   const Sides& pooled = measured.pooled;
   result["kl_pooled"] = or_null(kl_divergence(pooled.real, pooled.generated, rules.smoothing));
-  result["jsd_pooled"] = or_null(js_divergence(pooled.real, pooled.generated, rules.smoothing));
+  result["jsd_pooled"] = or_null(js_divergence(pooled.real, pooled.generated));
   result["wasserstein1_pooled"] = or_null(wasserstein1(pooled.real, pooled.generated));
   result["saturation_real"] = pooled.real.saturation();
   result["saturation_generated"] = pooled.generated.saturation();

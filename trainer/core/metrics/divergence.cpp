@@ -32,7 +32,9 @@ std::vector<double> smoothed(const AmplitudeHistogram& histogram, Smoothing smoo
 
 double relative_entropy(const std::vector<double>& p, const std::vector<double>& q) {
   double sum = 0;
-  for (std::size_t i = 0; i < p.size(); ++i) sum += p[i] * std::log(p[i] / q[i]);
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    if (p[i] > 0) sum += p[i] * std::log(p[i] / q[i]);
+  }
   return sum;
 }
 
@@ -56,11 +58,10 @@ std::optional<double> kl_divergence(const AmplitudeHistogram& p, const Amplitude
   return relative_entropy(smoothed(p, smoothing), smoothed(q, smoothing));
 }
 
-std::optional<double> js_divergence(const AmplitudeHistogram& p, const AmplitudeHistogram& q,
-                                    Smoothing smoothing) {
+std::optional<double> js_divergence(const AmplitudeHistogram& p, const AmplitudeHistogram& q) {
   if (!comparable(p, q)) return std::nullopt;
-  const std::vector<double> a = smoothed(p, smoothing);
-  const std::vector<double> b = smoothed(q, smoothing);
+  const std::vector<double> a = shares(p);
+  const std::vector<double> b = shares(q);
   std::vector<double> middle(a.size());
   for (std::size_t i = 0; i < middle.size(); ++i) middle[i] = (a[i] + b[i]) / 2;
   return (relative_entropy(a, middle) + relative_entropy(b, middle)) / 2;

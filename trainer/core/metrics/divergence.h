@@ -18,9 +18,9 @@ Smoothing parse_smoothing(const std::string& text);  // Throws Error(invalid, ev
 std::optional<double> kl_divergence(const AmplitudeHistogram& p, const AmplitudeHistogram& q,
                                     Smoothing smoothing);
 
-// Jensen-Shannon divergence (KL(p|m) + KL(q|m)) / 2 with m = (p + q) / 2, in nats: at most ln 2.
-std::optional<double> js_divergence(const AmplitudeHistogram& p, const AmplitudeHistogram& q,
-                                    Smoothing smoothing);
+// Jensen-Shannon divergence (KL(p|m) + KL(q|m)) / 2 with m = (p + q) / 2, in nats: at most ln 2. It
+// is finite as it stands: nothing is smoothed.
+std::optional<double> js_divergence(const AmplitudeHistogram& p, const AmplitudeHistogram& q);
 
 // Wasserstein-1 distance of the two unsmoothed histograms with their mass at the bin centres: the
 // area between the cumulated shares, in units of stretched amplitude.

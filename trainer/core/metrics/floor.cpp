@@ -54,7 +54,7 @@ nlohmann::json real_floor(const std::vector<LabelledHistogram>& images, Smoothin
     const auto divergence = kl_divergence(halves.first, halves.second, smoothing);
     if (!divergence) return floor;
     kl += *divergence / kSplits;
-    jsd += js_divergence(halves.first, halves.second, smoothing).value_or(0) / kSplits;
+    jsd += js_divergence(halves.first, halves.second).value_or(0) / kSplits;
     distance += wasserstein1(halves.first, halves.second).value_or(0) / kSplits;
   }
   floor["kl_pooled"] = kl;

@@ -15,19 +15,20 @@ AmplitudeHistogram::AmplitudeHistogram(int bins, double saturation_threshold)
 }
 
 void AmplitudeHistogram::add(const AmplitudeImage& stretched) {
-  const auto bins = static_cast<double>(counts_.size());
-  for (const float pixel : stretched.pixels) {
-    if (!(pixel >= 0 && pixel <= 1)) {
-      throw Error(ErrorCode::invalid, fmt::format("amplitude {} is outside [0, 1]", pixel));
-    }
-    if (pixel > threshold_) {
-      ++saturated_;
-      continue;
-    }
-    const auto bin = static_cast<std::size_t>(static_cast<double>(pixel) * bins);
-    ++counts_[std::min(bin, counts_.size() - 1)];
-    ++kept_;
+  for (const float pixel : stretched.pixels) add(static_cast<double>(pixel));
+}
+
+void AmplitudeHistogram::add(double value) {
+  if (!(value >= 0 && value <= 1)) {
+    throw Error(ErrorCode::invalid, fmt::format("amplitude {} is outside [0, 1]", value));
   }
+  if (value > threshold_) {
+    ++saturated_;
+    return;
+  }
+  const auto bin = static_cast<std::size_t>(value * static_cast<double>(counts_.size()));
+  ++counts_[std::min(bin, counts_.size() - 1)];
+  ++kept_;
 }
 
 void AmplitudeHistogram::add(const AmplitudeHistogram& other) {

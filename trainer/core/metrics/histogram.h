@@ -15,6 +15,7 @@ class AmplitudeHistogram {
 
   // `stretched` lies in [0,1]. Throws Error(invalid) at a value outside, or not a number.
   void add(const AmplitudeImage& stretched);
+  void add(double value);
   void add(const AmplitudeHistogram& other);
 
   const std::vector<std::uint64_t>& counts() const { return counts_; }

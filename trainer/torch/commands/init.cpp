@@ -7,6 +7,7 @@
 
 #include "schema/base/error.h"
 #include "trainer/torch/commands.h"
+#include "trainer/torch/commands/vocabulary.h"
 #include "trainer/torch/pipeline.h"
 
 namespace sarsweep::trainer {
@@ -14,30 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kVocabularyName = "bpe_simple_vocab_16e6.txt.gz";
-
 struct InitOptions {
   std::string preset, config, vocabulary, out;
   std::uint64_t seed = 0;
   bool force = false;
 };
-
-// The file named by --vocab, that of the open_clip package found when this program was built, or
-// one that lies beside the program.
-fs::path vocabulary_file(const std::string& named) {
-  if (!named.empty()) return named;
-  std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  for (const fs::path& candidate :
-       {fs::path(SARSWEEP_VOCABULARY), program.parent_path() / kVocabularyName}) {
-    if (fs::exists(candidate, ignored)) return candidate;
-  }
-  throw Error(
-      ErrorCode::not_found,
-      fmt::format("found neither {} nor {} beside the program; install open_clip_torch from "
-                  "PyPI and pass --vocab .../open_clip/{}",
-                  SARSWEEP_VOCABULARY, kVocabularyName, kVocabularyName));
-}
 
 void clear_target(const fs::path& folder, bool force) {
   std::error_code ignored;
