@@ -68,6 +68,10 @@ SamplingStep ddim_step(double alpha, double next, bool velocity) {
   return {.keep = next_signal / signal, .add = next_noise - next_signal * noise / signal};
 }
 
+bool flag(const SchedulerConfig& scheduler, const char* name) {
+  return scheduler.json.is_object() && scheduler.json.value(name, false);
+}
+
 void check(const SchedulerConfig& scheduler, const std::string& sampler, int steps) {
   if (sampler != "euler" && sampler != "ddim") {
     refuse("sampler", fmt::format("unknown sampler \"{}\"; use euler or ddim", sampler));
@@ -76,6 +80,11 @@ void check(const SchedulerConfig& scheduler, const std::string& sampler, int ste
     refuse("timestep_spacing",
            fmt::format("the scheduler's timestep_spacing \"{}\" is not supported, only \"leading\"",
                        scheduler.timestep_spacing));
+  }
+  if (sampler == "ddim" && flag(scheduler, "clip_sample")) {
+    refuse("clip_sample",
+           "the scheduler clips pictures in every step (clip_sample), which DDIM does "
+           "not support here; set it to false in scheduler_config.json");
   }
   const int trained = scheduler.num_train_timesteps;
   if (steps < 1 || steps > trained) {
@@ -98,8 +107,7 @@ SamplingPlan plan_sampling(const SchedulerConfig& scheduler, const std::string& 
   const std::vector<float> alphas = alphas_cumprod(scheduler);
   const std::vector<int> timesteps = leading_timesteps(scheduler, steps);
   const bool velocity = scheduler.prediction_type == "v_prediction";
-  const bool end_at_one =
-      scheduler.json.is_object() && scheduler.json.value("set_alpha_to_one", false);
+  const bool end_at_one = flag(scheduler, "set_alpha_to_one");
   const int stride = scheduler.num_train_timesteps / steps;
   SamplingPlan plan;
   for (std::size_t i = 0; i < timesteps.size(); ++i) {

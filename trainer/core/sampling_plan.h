@@ -25,7 +25,9 @@ struct SamplingPlan {
 
 // The arithmetic of diffusers' EulerDiscreteScheduler ("euler": x in units of sigma, final sigma 0)
 // and DDIMScheduler with eta 0 ("ddim"), both with "leading" timesteps. Throws Error(invalid) with
-// the field at fault: another sampler, other spacings, steps outside 1 … the last trained timestep.
+// the field at fault: another sampler, other spacings, clipped pictures, steps outside 1 … the last
+// trained timestep. A config without clip_sample or set_alpha_to_one is read as SDXL's, where both
+// are false; diffusers' DDIMScheduler itself would default to true.
 SamplingPlan plan_sampling(const SchedulerConfig& scheduler, const std::string& sampler, int steps);
 
 }  // namespace sarsweep::trainer

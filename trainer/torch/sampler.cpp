@@ -78,7 +78,7 @@ at::Tensor denoise(const Pipeline& pipeline, const Guidance& guidance, const at:
   return x;
 }
 
-// The picture's edge in pixels that one latent, halved at every level of the UNet, stands for.
+// Pixels per latent, along one edge.
 int latent_edge(const Pipeline& pipeline) {
   return 1 << (pipeline.vae.config().block_out_channels.size() - 1);
 }

@@ -170,6 +170,9 @@ TEST(SamplingPlan, RefusesWhatItCannotHonour) {
   EXPECT_THROW(plan_sampling(scheduler, "heun", 10), Error);
   EXPECT_THROW(plan_sampling(scheduler, "euler", 0), Error);
   EXPECT_THROW(plan_sampling(scheduler, "ddim", 1000), Error);
+  scheduler.json = {{"clip_sample", true}};
+  EXPECT_THROW(plan_sampling(scheduler, "ddim", 10), Error);
+  EXPECT_NO_THROW(plan_sampling(scheduler, "euler", 10));
   scheduler.timestep_spacing = "trailing";
   EXPECT_THROW(plan_sampling(scheduler, "euler", 10), Error);
 }
