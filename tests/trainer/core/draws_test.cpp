@@ -16,7 +16,9 @@ TEST(Draws, PermutationHoldsEveryPositionOnce) {
     const std::set<std::int64_t> distinct(order.begin(), order.end());
     EXPECT_EQ(static_cast<std::int64_t>(order.size()), n);
     EXPECT_EQ(static_cast<std::int64_t>(distinct.size()), n);
-    if (n > 0) EXPECT_EQ(*distinct.rbegin(), n - 1);
+    if (n == 0) continue;
+    EXPECT_EQ(*distinct.begin(), 0);
+    EXPECT_EQ(*distinct.rbegin(), n - 1);
   }
 }
 
