@@ -1,6 +1,10 @@
 """The training step in plain PyTorch, diffusers, transformers and PEFT: what `sarsweep-trainer replay`
 is compared with. Nothing here knows how the trainer is written; names follow its file formats alone."""
 
+import copy
+import functools
+import json
+
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.optimization import get_scheduler
@@ -35,6 +39,16 @@ def trained_name(component, key):
     return f"{component}." + key.replace(".base_layer", "").replace(".default.", ".")
 
 
+@functools.cache
+def read_models(folder):
+    load = lambda kind, part: kind.from_pretrained(folder, subfolder=part, torch_dtype=torch.float32)
+    return {
+        "unet": load(UNet2DConditionModel, "unet"),
+        "text_encoder": load(CLIPTextModel, "text_encoder"),
+        "text_encoder_2": load(CLIPTextModelWithProjection, "text_encoder_2"),
+    }
+
+
 class Referee:
     """`setup` is a dict: unet, text_encoder, text_encoder_2 -> {mode, lr, rank, alpha, targets}; train
     -> steps, global_batch, micro_batch, tail, noise_offset, clip_norm, schedule, warmup, ...;
@@ -42,12 +56,7 @@ class Referee:
 
     def __init__(self, folder, setup, init, dtype, mutant=None):
         self.setup, self.train, self.dtype, self.mutant = setup, setup["train"], dtype, mutant
-        load = lambda kind, part: kind.from_pretrained(folder, subfolder=part, torch_dtype=torch.float32)
-        self.models = {
-            "unet": load(UNet2DConditionModel, "unet"),
-            "text_encoder": load(CLIPTextModel, "text_encoder"),
-            "text_encoder_2": load(CLIPTextModelWithProjection, "text_encoder_2"),
-        }
+        self.models = copy.deepcopy(read_models(folder))
         self.noise = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
                                    num_train_timesteps=1000)
         self.groups, self.tensors = [], {}
@@ -158,7 +167,6 @@ class Referee:
 
 def read_result(folder):
     """What replay wrote, in the shape of Referee.run."""
-    import json
     result = json.loads((folder / "losses.json").read_text())
     result["gradients"] = load_file(folder / "grads.safetensors")
     result["final"] = load_file(folder / "final.safetensors")
