@@ -101,7 +101,7 @@ TEST(GoldenErrors, ColumnsCountCharactersNotBytes) {
   const Diagnostic& remark = sweep.diagnostics.front();
   EXPECT_EQ(remark.code, "unknown_field");
   EXPECT_EQ(remark.line, 3);
-  EXPECT_EQ(remark.col, 39);
+  EXPECT_EQ(remark.col, 38);
   EXPECT_EQ(remark.length, 4);
 }
 
