@@ -47,7 +47,9 @@ TEST(HostileText, AnAliasBombIsRefused) {
   EXPECT_EQ(first_code(text), "anchor");
 }
 
-TEST(HostileText, AnAliasToItselfIsRefused) { EXPECT_EQ(first_code("base: &x {unet: *x}\n"), "anchor"); }
+TEST(HostileText, AnAliasToItselfIsRefused) {
+  EXPECT_EQ(first_code("version: 1\nsweep: demo\nbase: &x {unet: *x}\nruns: {a: {}}\n"), "anchor");
+}
 
 TEST(HostileText, RandomBytesAreRefusedAndNeverCrash) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {

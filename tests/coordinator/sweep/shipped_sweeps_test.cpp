@@ -37,6 +37,15 @@ TEST(ShippedSweeps, EveryOneExpandsToRunsThatCanStart) {
   EXPECT_GE(files, 3);
 }
 
+TEST(ShippedSweeps, TheExampleInTheDocsExpands) {
+  const std::string page = read_file(fs::path(SARSWEEP_SOURCE_DIR) / "docs/sweeps.md");
+  const std::string fence = "```yaml\n";
+  const std::size_t start = page.find(fence) + fence.size();
+  const ExpandedSweep sweep = expand_text(page.substr(start, page.find("```", start) - start));
+  EXPECT_EQ(remarks(sweep), "");
+  EXPECT_EQ(sweep.cells, 3 + (3 + 6 - 1 + 1) + 2);
+}
+
 TEST(ShippedSweeps, TheTinyBaseTrainsItsUnetOnItsVae) {
   const ExpandedSweep sweep = shipped("tiny-base");
   ASSERT_EQ(sweep.runs.size(), 2u) << remarks(sweep);
