@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -23,6 +24,8 @@ bool decided_by_set(const Cell& cell, const config::Field& field) {
   });
 }
 
+bool same_place(Place a, Place b) { return a.line == b.line && a.col == b.col; }
+
 // Inherited inactive keys are dropped in silence; one in the run's own line was meant to do
 // something.
 void check_inactive(const Cell& cell, const json& active, Diagnostics& diagnostics) {
@@ -30,6 +33,10 @@ void check_inactive(const Cell& cell, const json& active, Diagnostics& diagnosti
     if (setting.value.is_null() || active.contains(setting.field)) continue;
     const config::Field& field = *config::find_field(setting.field);
     if (decided_by_set(cell, field)) continue;
+    if (setting.field.starts_with("text_encoder_2") && &setting != cell.own.data() &&
+        same_place(setting.key, std::prev(&setting)->key)) {
+      continue;  // text_encoders.X: said once, for text_encoder_1
+    }
     diagnostics.error(
         setting.key, "inactive_field",
         fmt::format("{} has no effect here: it needs {}", setting.field, field.active_when),

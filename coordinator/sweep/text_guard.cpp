@@ -9,6 +9,8 @@
 namespace sarsweep::sweep {
 namespace {
 
+constexpr std::size_t kLongestLine = 1 << 16;  // YAML parsers take seconds over endless lines
+
 struct Fault {
   Place place;
   std::string code, message, suggestion;
@@ -42,6 +44,10 @@ class TextWalk {
   }
 
   std::optional<Fault> look() {
+    if (at_ - line_start_ >= kLongestLine) {
+      return fault("too_long", fmt::format("a line longer than {} bytes", kLongestLine),
+                   "break it into several lines");
+    }
     const char c = text_[at_];
     const bool control =
         (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7F;

@@ -18,7 +18,7 @@
 namespace sarsweep::sweep {
 namespace {
 
-constexpr int kMostNodes = 200'000;
+constexpr int kMostNodes = 100'000;
 
 struct Stopped {};  // Leaves the parser early; never leaves this file.
 
