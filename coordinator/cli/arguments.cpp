@@ -26,6 +26,7 @@ struct Typed {
   std::string sweep;
   std::string field;
   std::vector<std::string> watched;
+  std::vector<std::string> forwarded;  // to another program, after `serve` or `worker`
   Run chosen;
 };
 
@@ -50,11 +51,33 @@ void add_global(CLI::App& app, Typed& typed) {
   app.add_option("--home", typed.preferences.home, "Folder with the token and, for up, all data")
       ->envname("SARSWEEP_HOME")
       ->capture_default_str();
-  app.add_option("-o,--output", typed.preferences.format, "table or json")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Format>{{"table", Format::table}, {"json", Format::json}}))
-      ->type_name("FORMAT");
+  app.add_option_function<std::string>(
+         "-o,--output",
+         [&typed](const std::string& name) {
+           typed.preferences.format = name == "json" ? Format::json : Format::table;
+         },
+         "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
   app.add_flag("-y,--yes", typed.preferences.yes, "Answer every question with yes");
+}
+
+bool is_given(const std::vector<std::string>& words, const std::string& option) {
+  return std::any_of(words.begin(), words.end(), [&option](const std::string& word) {
+    return word == option || word.rfind(option + "=", 0) == 0;
+  });
+}
+
+// The first word that is neither an option nor an option's value.
+std::vector<std::string>::const_iterator first_word(const std::vector<std::string>& arguments) {
+  static const std::vector<std::string> kWithValue = {"--url", "--home", "-o", "--output"};
+  for (auto at = arguments.begin(); at != arguments.end(); ++at) {
+    if (std::find(kWithValue.begin(), kWithValue.end(), *at) != kWithValue.end()) {
+      if (++at == arguments.end()) break;
+    } else if (at->rfind('-', 0) != 0) {
+      return at;
+    }
+  }
+  return arguments.end();
 }
 
 void add_programs(CLI::App& app, Typed& typed) {
@@ -71,36 +94,24 @@ void add_programs(CLI::App& app, Typed& typed) {
   up_command->add_flag("--no-auth", typed.up.no_auth,
                        "Let everybody on this machine do everything");
 
-  const auto forwarding = [&](const char* name, const char* help, auto run) {
-    CLI::App* added = command(app, typed, name, help, nullptr);
-    added->set_help_flag();
-    added->prefix_command();
-    added->callback([&typed, added, run] {
-      typed.chosen = [rest = added->remaining(), run](Session& session) {
-        return run(session, rest);
-      };
-    });
-  };
-  const auto given = [](const std::vector<std::string>& rest, const char* option) {
-    return std::any_of(rest.begin(), rest.end(), [option](const std::string& word) {
-      return word == option || word.rfind(std::string(option) + "=", 0) == 0;
-    });
-  };
-  forwarding("serve", "Become the coordinator alone (sarsweep-coordinator)",
-             [given](Session& session, std::vector<std::string> rest) -> Exit {
-               if (!given(rest, "--home")) {
-                 rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
-               }
-               become("sarsweep-coordinator", rest);
-             });
-  forwarding("worker", "Become a worker alone (sarsweep-worker)",
-             [given](Session& session, std::vector<std::string> rest) -> Exit {
-               if (!given(rest, "--url")) rest.insert(rest.begin(), {"--url", session.api().url()});
-               if (!given(rest, "--home")) {
-                 rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
-               }
-               become("sarsweep-worker", rest);
-             });
+  command(app, typed, "serve",
+          "Become the coordinator alone; what follows is for sarsweep-coordinator",
+          [&typed](Session& session) -> Exit {
+            std::vector<std::string> rest = typed.forwarded;
+            if (!is_given(rest, "--home")) {
+              rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
+            }
+            become("sarsweep-coordinator", rest);
+          });
+  command(app, typed, "worker", "Become a worker alone; what follows is for sarsweep-worker",
+          [&typed](Session& session) -> Exit {
+            std::vector<std::string> rest = typed.forwarded;
+            if (!is_given(rest, "--url")) rest.insert(rest.begin(), {"--url", session.api().url()});
+            if (!is_given(rest, "--home")) {
+              rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
+            }
+            become("sarsweep-worker", rest);
+          });
 }
 
 void add_sweeps(CLI::App& app, Typed& typed) {
@@ -199,23 +210,23 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
-// The command nearest to the first word that is none, within two letters.
-std::string proposal(const CLI::App& app, const std::vector<std::string>& arguments) {
-  const auto word =
-      std::find_if(arguments.begin(), arguments.end(),
-                   [](const std::string& argument) { return argument.rfind('-', 0) != 0; });
-  if (word == arguments.end()) return {};
+// What is wrong with the command's name: empty if there is one of that name.
+std::string unknown_command(const CLI::App& app, const std::string& word) {
   std::string best;
   std::size_t distance = 3;
   for (const CLI::App* known : app.get_subcommands({})) {
-    const std::size_t d = edit_distance(*word, known->get_name());
-    if (d == 0) return {};
-    if (d < distance) {
-      distance = d;
-      best = known->get_name();
+    for (const std::string& name :
+         {known->get_name(), std::string(known->get_name() == "submit" ? "apply" : "")}) {
+      const std::size_t d = edit_distance(word, name);
+      if (d == 0) return {};
+      if (d < distance) {
+        distance = d;
+        best = name;
+      }
     }
   }
-  return best.empty() ? best : "did you mean 'sarsweep " + best + "'?\n";
+  return "no command '" + word + "'" +
+         (best.empty() ? "" : "; did you mean 'sarsweep " + best + "'?");
 }
 
 Refusal refusal_of(const CLI::App& app, const CLI::ParseError& error,
@@ -224,9 +235,12 @@ Refusal refusal_of(const CLI::App& app, const CLI::ParseError& error,
   std::ostringstream err;
   const bool asked_for = app.exit(error, out, err) == 0;
   if (asked_for) return {Exit::ok, out.str()};
-  if (arguments.empty()) return {Exit::usage, app.help()};
-  return {Exit::usage, "sarsweep: error: " + std::string(error.what()) + "\n" +
-                           proposal(app, arguments) + "try: sarsweep --help\n"};
+  const auto word = first_word(arguments);
+  if (word == arguments.end()) return {Exit::usage, app.help()};
+  const std::string unknown = unknown_command(app, *word);
+  const std::string about = unknown.empty() ? *word + ": " + error.what() : unknown;
+  return {Exit::usage, "sarsweep: error: " + about + "\ntry: sarsweep " +
+                           (unknown.empty() ? *word + " " : "") + "--help\n"};
 }
 
 }  // namespace

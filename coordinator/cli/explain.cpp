@@ -8,7 +8,7 @@ namespace sarsweep::cli {
 Exit explain(Session& session, const std::string& field) {
   client::Query query;
   if (!field.empty()) query.emplace_back("field", field);
-  const nlohmann::json fields = get_patiently(session, "/api/v1/fields", query, 0);
+  const nlohmann::json fields = get_document(session, "/api/v1/fields", query);
   if (session.as_json()) {
     session.print_json(fields);
     return Exit::ok;

@@ -11,7 +11,7 @@ using nlohmann::json;
 
 // The sweep's report keys; where it names none, whatever the rows hold.
 std::vector<std::string> columns_of(Session& session, const std::string& sweep, const json& rows) {
-  const json about = get_patiently(session, "/api/v1/sweeps/" + sweep, {});
+  const json about = get_document(session, "/api/v1/sweeps/" + sweep, {});
   auto keys = about.value("report", std::vector<std::string>{});
   if (!keys.empty() || rows.empty()) return keys;
   const json metrics = rows.front().value("metrics", json::object());
@@ -51,7 +51,7 @@ std::string states_cell(const json& row) {
 
 Exit leaderboard(Session& session, const std::string& sweep) {
   const std::string name = sweep_name(sweep);
-  const json rows = get_patiently(session, "/api/v1/leaderboard", {{"sweep", name}});
+  const json rows = get_document(session, "/api/v1/leaderboard", {{"sweep", name}});
   if (session.as_json()) {
     session.print_json(rows);
     return Exit::ok;

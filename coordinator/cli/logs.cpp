@@ -10,6 +10,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kPiece = "262144";
+constexpr double kPatience = 60;      // seconds that a restart of the coordinator may take
 constexpr double kFollowEvery = 0.5;  // seconds
 
 struct Position {
@@ -21,7 +22,7 @@ struct Position {
 bool copy_piece(Session& session, const std::string& id, Position& at) {
   client::Query query = {{"offset", std::to_string(at.offset)}, {"limit", kPiece}};
   if (at.attempt >= 0) query.emplace_back("attempt", std::to_string(at.attempt));
-  const json piece = get_patiently(session, "/api/v1/runs/" + id + "/log", query);
+  const json piece = get_document(session, "/api/v1/runs/" + id + "/log", query);
   at.attempt = piece.value("attempt", at.attempt);
   const std::int64_t next = piece.value("next", at.offset);
   session.out() << piece.value("text", "") << std::flush;
@@ -34,11 +35,12 @@ bool copy_piece(Session& session, const std::string& id, Position& at) {
 
 Exit logs(Session& session, const LogsOptions& options) {
   const std::string id = select_run(session, options.selector).at("id");
+  if (options.follow) session.set_patience(kPatience);
   Position at;
   if (options.attempt) at.attempt = *options.attempt;
   for (;;) {
     // Asked before reading, so that whatever was written before the end is still copied after it.
-    const json run = get_patiently(session, "/api/v1/runs/" + id, {});
+    const json run = get_document(session, "/api/v1/runs/" + id, {});
     const auto state = parse_run_state(run.value("state", ""));
     while (copy_piece(session, id, at)) {
       if (session.stop().stop_requested()) return Exit::ok;

@@ -16,7 +16,7 @@ Exit metrics(Session& session, const MetricsOptions& options) {
   client::Query query = {{"max_points", kEveryPoint}};
   for (const std::string& key : options.keys) query.emplace_back("key", key);
   if (options.all_attempts) query.emplace_back("all_attempts", "1");
-  const nlohmann::json series = get_patiently(session, "/api/v1/runs/" + id + "/metrics", query);
+  const nlohmann::json series = get_document(session, "/api/v1/runs/" + id + "/metrics", query);
   if (session.as_json()) {
     session.print_json(series);
     return Exit::ok;

@@ -16,7 +16,7 @@ std::vector<nlohmann::json> fetch_runs(Session& session, const client::Query& qu
     client::Query page = query;
     page.emplace_back("limit", std::to_string(kPage));
     if (!after.empty()) page.emplace_back("after", after);
-    const nlohmann::json reply = get_patiently(session, "/api/v1/runs", page);
+    const nlohmann::json reply = get_document(session, "/api/v1/runs", page);
     for (const auto& run : reply) runs.push_back(run);
     if (reply.size() < kPage) return runs;
     after = runs.back().at("id");

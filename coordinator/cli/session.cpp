@@ -98,9 +98,8 @@ bool Session::pause_for(double seconds) {
   return !stop_.stop_requested();
 }
 
-nlohmann::json get_patiently(Session& session, const std::string& path, const client::Query& query,
-                             double patience_s) {
-  const auto deadline = steady_clock::now() + std::chrono::duration<double>(patience_s);
+nlohmann::json get_document(Session& session, const std::string& path, const client::Query& query) {
+  const auto deadline = steady_clock::now() + std::chrono::duration<double>(session.patience());
   for (;;) {
     auto reply = session.api().get(path, query);
     const bool away = !reply && (reply.error().code == ErrorCode::unreachable ||

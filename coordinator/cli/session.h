@@ -60,6 +60,10 @@ class Session {
   void print_json(const nlohmann::json& document);
   // True with -y or on the person's "y"; Throws Error(invalid) where nobody can be asked.
   bool confirm(const std::string& question);
+  // How long reads outlive a coordinator that is away (a restart); 0, as for one-shot commands:
+  // not.
+  void set_patience(double seconds) { patience_s_ = seconds; }
+  double patience() const { return patience_s_; }
   // Waits; false when the person wants to stop.
   bool pause_for(double seconds);
 
@@ -70,12 +74,12 @@ class Session {
   std::stop_token stop_;
   bool color_;
   bool interactive_;
+  double patience_s_ = 0;
   std::unique_ptr<client::ApiClient> api_;
 };
 
-// GET that outlives a restart of the coordinator: repeats while it is unreachable, for at most
-// `patience_s`. Throws Error.
-nlohmann::json get_patiently(Session& session, const std::string& path, const client::Query& query,
-                             double patience_s = 60);
+// GET, repeated while the coordinator is away for at most the session's patience. Throws Error.
+nlohmann::json get_document(Session& session, const std::string& path,
+                            const client::Query& query = {});
 
 }  // namespace sarsweep::cli

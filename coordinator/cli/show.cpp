@@ -54,7 +54,7 @@ void print_attempts(std::ostream& out, const json& run) {
 
 Exit show(Session& session, const std::string& selector) {
   const std::string id = select_run(session, selector).at("id");
-  const json run = get_patiently(session, "/api/v1/runs/" + id, {});
+  const json run = get_document(session, "/api/v1/runs/" + id, {});
   if (session.as_json()) {
     session.print_json(run);
     return Exit::ok;

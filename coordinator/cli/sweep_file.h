@@ -12,8 +12,8 @@
 
 namespace sarsweep::cli {
 
-// Reads a sweep file for posting; YAML is the coordinator's business. Throws Error(not_found), or
-// Error(invalid) for one over 1 MiB or not UTF-8.
+// Reads a sweep file for posting; YAML is the coordinator's business. Throws Error(invalid) where
+// it is missing, over 1 MiB or not UTF-8.
 SweepSource read_sweep_file(const std::filesystem::path& file, std::vector<std::string> set);
 
 // Posts by `send`, and again with the contents of the prompt files the coordinator asks for.

@@ -15,6 +15,7 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 using Runs = std::vector<json>;
 
+constexpr double kPatience = 60;    // seconds that a restart of the coordinator may take
 constexpr double kLookEvery = 0.5;  // seconds
 constexpr const char* kClearScreen = "\x1b[H\x1b[2J";
 
@@ -57,6 +58,7 @@ Exit wait(Session& session, const WaitOptions& options) {
   for (;;) {
     const Runs runs = select_runs(session, options.selectors);
     tell_changes(session.err(), runs, told);
+    session.set_patience(kPatience);
     if (all_ended(runs)) {
       if (session.as_json()) session.print_json(runs);
       return verdict(runs);
@@ -73,6 +75,7 @@ Exit watch(Session& session, const std::vector<std::string>& selectors) {
   std::map<std::string, std::string> told;
   for (;;) {
     const Runs runs = select_runs(session, selectors);
+    session.set_patience(kPatience);
     if (session.interactive()) {
       session.out() << kClearScreen << run_table(runs) << std::flush;
     } else {
