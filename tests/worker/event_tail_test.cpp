@@ -25,7 +25,7 @@ TEST(ReadFrom, StopsAtTheLastNewlineWhileTheFileGrows) {
 TEST(ReadFrom, TakesAWholeLineThatIsLongerThanThePiece) {
   TempFolder folder;
   const auto file = folder.path() / "events.jsonl";
-  const std::string line(1000, 'x');
+  const std::string line(1020, 'x');
   write(file, line + "\nshort\n");
   EXPECT_EQ(read_from(file, 0, 16, Until::line_end), line + "\n");
 }
