@@ -11,8 +11,8 @@
 namespace sarsweep::cli {
 
 struct SubmitOptions {
-  std::string file;
-  std::vector<std::string> set;
+  std::string file = {};
+  std::vector<std::string> set = {};
   bool rerun = false;
   bool prune = false;
 };
@@ -20,7 +20,10 @@ Exit plan(Session& session, const SubmitOptions& options);
 Exit submit(Session& session, const SubmitOptions& options);
 
 struct LsOptions {
-  std::string selector, sweep, study, state;
+  std::string selector = {};
+  std::string sweep = {};
+  std::string study = {};
+  std::string state = {};
 };
 Exit ls(Session& session, const LsOptions& options);
 
@@ -29,29 +32,29 @@ Exit explain(Session& session, const std::string& field);
 Exit leaderboard(Session& session, const std::string& sweep);
 
 struct MetricsOptions {
-  std::string selector;
-  std::vector<std::string> keys;
+  std::string selector = {};
+  std::vector<std::string> keys = {};
   bool all_attempts = false;
 };
 Exit metrics(Session& session, const MetricsOptions& options);
 
 struct LogsOptions {
-  std::string selector;
+  std::string selector = {};
   bool follow = false;
-  std::optional<int> attempt;
+  std::optional<int> attempt = {};
 };
 Exit logs(Session& session, const LogsOptions& options);
 
 struct WaitOptions {
-  std::vector<std::string> selectors;
-  std::optional<double> timeout_s;
+  std::vector<std::string> selectors = {};
+  std::optional<double> timeout_s = {};
 };
 Exit wait(Session& session, const WaitOptions& options);
 Exit watch(Session& session, const std::vector<std::string>& selectors);
 
 struct VerbOptions {
-  std::string verb;
-  std::vector<std::string> selectors;
+  std::string verb = {};
+  std::vector<std::string> selectors = {};
   bool from_scratch = false;
 };
 Exit apply_verb(Session& session, const VerbOptions& options);
