@@ -48,9 +48,10 @@ void add_global(CLI::App& app, Typed& typed) {
                  "Address of the coordinator (default: that of the home folder, else "
                  "http://127.0.0.1:8765)")
       ->envname("SARSWEEP_URL");
-  app.add_option("--home", typed.preferences.home, "Folder with the token and, for up, all data")
-      ->envname("SARSWEEP_HOME")
-      ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--home", [&typed](const std::string& v) { typed.preferences.home = v; },
+         "Folder with the token and, for up, all data")
+      ->envname("SARSWEEP_HOME");
   app.add_option_function<std::string>(
          "-o,--output",
          [&typed](const std::string& name) {
@@ -89,8 +90,12 @@ void add_programs(CLI::App& app, Typed& typed) {
   up_command
       ->add_option("--workers", typed.up.workers, "CPU slots; 0: no worker (default: GPUs, else 1)")
       ->check(CLI::Range(0, 1024));
-  up_command->add_option("--store", typed.up.store, "Folder for checkpoints and results");
-  up_command->add_option("--ready-file", typed.up.ready_file, "Written once everything serves");
+  up_command->add_option_function<std::string>(
+      "--store", [&typed](const std::string& v) { typed.up.store = v; },
+      "Folder for checkpoints and results");
+  up_command->add_option_function<std::string>(
+      "--ready-file", [&typed](const std::string& v) { typed.up.ready_file = v; },
+      "Written once everything serves");
   up_command->add_flag("--no-auth", typed.up.no_auth,
                        "Let everybody on this machine do everything");
 

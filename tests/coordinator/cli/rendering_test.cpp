@@ -82,9 +82,9 @@ TEST(RunTable, ShowsWhatIsKnownAndADashForTheRest) {
                                    {"state", "queued"},
                                    {"alias_of", "heart-rose-2"}}};
   EXPECT_EQ(run_table(runs),
-            "NAME          LABEL     SWEEP  STATE       STEP  DONE          ETA  WORKER  REASON\n"
+            "NAME          LABEL     SWEEP  STATE       STEP  DONE         ETA  WORKER  REASON\n"
             "heart-rose-2  full te8  sar    running  120/833  14 %  1 h 02 min  w1      -\n"
-            "b                       sar    queued         -     -            -  -       alias of "
+            "b                       sar    queued         -     -           -  -       alias of "
             "heart-rose-2\n");
 }
 
