@@ -130,7 +130,7 @@ void from_json(const json& j, RegisterRequest& v) {
 
 void to_json(json& j, const RegisterReply& v) {
   j = {{"worker_id", v.worker_id}, {"heartbeat_s", v.heartbeat_s}, {"lease_s", v.lease_s},
-       {"store", v.store}, {"cache", v.cache}};
+       {"store", v.store}, {"cache", v.cache}, {"data_url", v.data_url}};
 }
 void from_json(const json& j, RegisterReply& v) {
   // A client ignores what it does not know.
@@ -139,6 +139,7 @@ void from_json(const json& j, RegisterReply& v) {
   v.lease_s = j.value("lease_s", v.lease_s);
   v.store = j.value("store", "");
   v.cache = j.value("cache", "");
+  v.data_url = j.value("data_url", "");
 }
 
 void to_json(json& j, const LeaseRequest& v) {

@@ -1,0 +1,272 @@
+#include "coordinator/cli/arguments.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <CLI/CLI.hpp>
+
+#include "coordinator/cli/commands.h"
+
+namespace sarsweep::cli {
+namespace {
+
+using Run = std::function<Exit(Session&)>;
+
+// Everything the parser writes into; outlives it in the command that was chosen.
+struct Typed {
+  Preferences preferences;
+  SubmitOptions submit;
+  LsOptions ls;
+  MetricsOptions metrics;
+  LogsOptions logs;
+  WaitOptions wait;
+  VerbOptions verb;
+  UpOptions up;
+  std::string run;
+  std::string sweep;
+  std::string field;
+  std::vector<std::string> watched;
+  std::vector<std::string> forwarded;  // to another program, after `serve` or `worker`
+  Run chosen;
+};
+
+constexpr const char* kRunHelp = "A run: name, sweep/name, a unique prefix or an id";
+constexpr const char* kRunsHelp =
+    "Runs: names, sweep/name, unique prefixes, @sweep, @sweep/study, ids";
+
+CLI::App* command(CLI::App& app, Typed& typed, const std::string& name, const std::string& help,
+                  Run run) {
+  CLI::App* added = app.add_subcommand(name, help);
+  added->fallthrough();
+  added->callback([&typed, run = std::move(run)] { typed.chosen = run; });
+  return added;
+}
+
+void add_global(CLI::App& app, Typed& typed) {
+  app.set_version_flag("--version", "sarsweep " SARSWEEP_VERSION);
+  app.add_option("--url", typed.preferences.url,
+                 "Address of the coordinator (default: that of the home folder, else "
+                 "http://127.0.0.1:8765)")
+      ->envname("SARSWEEP_URL");
+  app.add_option_function<std::string>(
+         "--home", [&typed](const std::string& v) { typed.preferences.home = v; },
+         "Folder with the token and, for up, all data")
+      ->envname("SARSWEEP_HOME");
+  app.add_option_function<std::string>(
+         "-o,--output",
+         [&typed](const std::string& name) {
+           typed.preferences.format = name == "json" ? Format::json : Format::table;
+         },
+         "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+  app.add_flag("-y,--yes", typed.preferences.yes, "Answer every question with yes");
+}
+
+bool is_given(const std::vector<std::string>& words, const std::string& option) {
+  return std::any_of(words.begin(), words.end(), [&option](const std::string& word) {
+    return word == option || word.rfind(option + "=", 0) == 0;
+  });
+}
+
+// The first word that is neither an option nor an option's value.
+std::vector<std::string>::const_iterator first_word(const std::vector<std::string>& arguments) {
+  static const std::vector<std::string> kWithValue = {"--url", "--home", "-o", "--output"};
+  for (auto at = arguments.begin(); at != arguments.end(); ++at) {
+    if (std::find(kWithValue.begin(), kWithValue.end(), *at) != kWithValue.end()) {
+      if (++at == arguments.end()) break;
+    } else if (at->rfind('-', 0) != 0) {
+      return at;
+    }
+  }
+  return arguments.end();
+}
+
+void add_programs(CLI::App& app, Typed& typed) {
+  CLI::App* up_command =
+      command(app, typed, "up", "Run a coordinator and a worker on this machine until Ctrl-C",
+              [&typed](Session& session) { return up(session, typed.up); });
+  up_command->add_option("--port", typed.up.port, "Port of the dashboard; 0: any")
+      ->check(CLI::Range(0, 65535));
+  up_command
+      ->add_option("--workers", typed.up.workers, "CPU slots; 0: no worker (default: GPUs, else 1)")
+      ->check(CLI::Range(0, 1024));
+  up_command->add_option_function<std::string>(
+      "--store", [&typed](const std::string& v) { typed.up.store = v; },
+      "Folder for checkpoints and results");
+  up_command->add_option_function<std::string>(
+      "--ready-file", [&typed](const std::string& v) { typed.up.ready_file = v; },
+      "Written once everything serves");
+  up_command->add_flag("--no-auth", typed.up.no_auth,
+                       "Let everybody on this machine do everything");
+
+  command(app, typed, "serve",
+          "Become the coordinator alone; what follows is for sarsweep-coordinator",
+          [&typed](Session& session) -> Exit {
+            std::vector<std::string> rest = typed.forwarded;
+            if (!is_given(rest, "--home")) {
+              rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
+            }
+            become("sarsweep-coordinator", rest);
+          });
+  command(app, typed, "worker", "Become a worker alone; what follows is for sarsweep-worker",
+          [&typed](Session& session) -> Exit {
+            std::vector<std::string> rest = typed.forwarded;
+            if (!is_given(rest, "--url")) rest.insert(rest.begin(), {"--url", session.api().url()});
+            if (!is_given(rest, "--home")) {
+              rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
+            }
+            become("sarsweep-worker", rest);
+          });
+}
+
+void add_sweeps(CLI::App& app, Typed& typed) {
+  const auto with_file = [&typed](CLI::App* added) {
+    added->add_option("file", typed.submit.file, "A sweep file")->required();
+    added
+        ->add_option("--set", typed.submit.set,
+                     "field=value, over everything in the file; repeatable")
+        ->take_all();
+    added->add_flag("--rerun", typed.submit.rerun, "Train again what finished before");
+    added->add_flag("--prune", typed.submit.prune, "Also withdraw started runs that left the file");
+  };
+  with_file(command(app, typed, "plan",
+                    "Show what submit would do; exit 0: nothing, 3: something, 2: errors",
+                    [&typed](Session& session) { return plan(session, typed.submit); }));
+  CLI::App* submitting =
+      command(app, typed, "submit", "Submit a sweep file; again: only what changed",
+              [&typed](Session& session) { return submit(session, typed.submit); });
+  submitting->alias("apply");
+  with_file(submitting);
+  command(app, typed, "leaderboard", "The cells of a sweep, best first",
+          [&typed](Session& session) { return leaderboard(session, typed.sweep); })
+      ->add_option("sweep", typed.sweep, "A sweep: radar or @radar")
+      ->required();
+  command(app, typed, "explain", "What a field of a sweep file means", [&typed](Session& session) {
+    return explain(session, typed.field);
+  })->add_option("field", typed.field, "A field or a group, such as unet.rank; without it: all");
+}
+
+void add_reading(CLI::App& app, Typed& typed) {
+  CLI::App* list =
+      command(app, typed, "ls", "List runs", [&typed](Session& s) { return ls(s, typed.ls); });
+  list->add_option("selector", typed.ls.selector, kRunsHelp);
+  list->add_option("--sweep", typed.ls.sweep, "Only of this sweep");
+  list->add_option("--study", typed.ls.study, "Only of this study");
+  list->add_option("--state", typed.ls.state, "Only in this state");
+  command(app, typed, "show", "Everything about one run",
+          [&typed](Session& s) { return show(s, typed.run); })
+      ->add_option("run", typed.run, kRunHelp)
+      ->required();
+  CLI::App* log = command(app, typed, "logs", "A run's log",
+                          [&typed](Session& s) { return logs(s, typed.logs); });
+  log->add_option("run", typed.logs.selector, kRunHelp)->required();
+  log->add_flag("-f,--follow", typed.logs.follow, "Go on until the run ends, across attempts");
+  log->add_option("--attempt", typed.logs.attempt, "This attempt's (default: the newest)");
+  CLI::App* series = command(app, typed, "metrics", "A run's metric series",
+                             [&typed](Session& s) { return metrics(s, typed.metrics); });
+  series->add_option("run", typed.metrics.selector, kRunHelp)->required();
+  series->add_option("--key", typed.metrics.keys, "Only this series; repeatable");
+  series->add_flag("--all-attempts", typed.metrics.all_attempts,
+                   "Also the points a later attempt replaced");
+  CLI::App* waiting =
+      command(app, typed, "wait", "Wait for runs; exit 0: all done, 1: not all, 124: timeout",
+              [&typed](Session& s) { return wait(s, typed.wait); });
+  waiting->add_option("runs", typed.wait.selectors, kRunsHelp)->required();
+  waiting->add_option("--timeout", typed.wait.timeout_s, "Seconds")->check(CLI::NonNegativeNumber);
+  command(app, typed, "watch", "Show runs live until all have ended",
+          [&typed](Session& s) { return watch(s, typed.watched); })
+      ->add_option("runs", typed.watched, kRunsHelp)
+      ->required();
+}
+
+void add_verbs(CLI::App& app, Typed& typed) {
+  static const std::vector<std::pair<std::string, std::string>> kVerbHelp = {
+      {"pause", "Save at the next update and release the slot; undo: resume"},
+      {"resume",
+       "Queue paused, cancelled or failed runs again from their newest checkpoint; undo: pause"},
+      {"cancel", "Save, flush and stop; undo: resume"},
+      {"kill", "Stop at once; resume goes on from the last checkpoint"},
+      {"retry", "Queue failed or cancelled runs again with fresh budgets; undo: cancel"}};
+  for (const auto& [name, help] : kVerbHelp) {
+    CLI::App* added = command(app, typed, name, help, [&typed, verb = name](Session& session) {
+      typed.verb.verb = verb;
+      return apply_verb(session, typed.verb);
+    });
+    added->add_option("runs", typed.verb.selectors, kRunsHelp)->required();
+    if (name == "retry") {
+      added->add_flag("--from-scratch", typed.verb.from_scratch,
+                      "Forget the checkpoints; cannot be undone");
+    }
+  }
+}
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0U);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+// What is wrong with the command's name: empty if there is one of that name.
+std::string unknown_command(const CLI::App& app, const std::string& word) {
+  std::string best;
+  std::size_t distance = 3;
+  for (const CLI::App* known : app.get_subcommands({})) {
+    for (const std::string& name :
+         {known->get_name(), std::string(known->get_name() == "submit" ? "apply" : "")}) {
+      const std::size_t d = edit_distance(word, name);
+      if (d == 0) return {};
+      if (d < distance) {
+        distance = d;
+        best = name;
+      }
+    }
+  }
+  return "no command '" + word + "'" +
+         (best.empty() ? "" : "; did you mean 'sarsweep " + best + "'?");
+}
+
+Refusal refusal_of(const CLI::App& app, const CLI::ParseError& error,
+                   const std::vector<std::string>& arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const bool asked_for = app.exit(error, out, err) == 0;
+  if (asked_for) return {Exit::ok, out.str()};
+  const auto word = first_word(arguments);
+  if (word == arguments.end()) return {Exit::usage, app.help()};
+  const std::string unknown = unknown_command(app, *word);
+  const std::string about = unknown.empty() ? *word + ": " + error.what() : unknown;
+  return {Exit::usage, "sarsweep: error: " + about + "\ntry: sarsweep " +
+                           (unknown.empty() ? *word + " " : "") + "--help\n"};
+}
+
+}  // namespace
+
+std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& arguments) {
+  const auto typed = std::make_shared<Typed>();
+  CLI::App app("Fine-tunes latent diffusion models on SAR images, a study at a time.", "sarsweep");
+  app.require_subcommand(1);
+  add_global(app, *typed);
+  add_programs(app, *typed);
+  add_sweeps(app, *typed);
+  add_reading(app, *typed);
+  add_verbs(app, *typed);
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(),
+                                      arguments.rend());  // As CLI11 wants them.
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return refusal_of(app, error, arguments);
+  }
+  return Command{typed->preferences, [typed](Session& session) { return typed->chosen(session); }};
+}
+
+}  // namespace sarsweep::cli

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/cli/session.h"
+
+// The commands, one file each. They throw Error; `main` turns it into a message and an exit code.
+namespace sarsweep::cli {
+
+struct SubmitOptions {
+  std::string file = {};
+  std::vector<std::string> set = {};
+  bool rerun = false;
+  bool prune = false;
+};
+Exit plan(Session& session, const SubmitOptions& options);
+Exit submit(Session& session, const SubmitOptions& options);
+
+struct LsOptions {
+  std::string selector = {};
+  std::string sweep = {};
+  std::string study = {};
+  std::string state = {};
+};
+Exit ls(Session& session, const LsOptions& options);
+
+Exit show(Session& session, const std::string& selector);
+Exit explain(Session& session, const std::string& field);
+Exit leaderboard(Session& session, const std::string& sweep);
+
+struct MetricsOptions {
+  std::string selector = {};
+  std::vector<std::string> keys = {};
+  bool all_attempts = false;
+};
+Exit metrics(Session& session, const MetricsOptions& options);
+
+struct LogsOptions {
+  std::string selector = {};
+  bool follow = false;
+  std::optional<int> attempt = {};
+};
+Exit logs(Session& session, const LogsOptions& options);
+
+struct WaitOptions {
+  std::vector<std::string> selectors = {};
+  std::optional<double> timeout_s = {};
+};
+Exit wait(Session& session, const WaitOptions& options);
+Exit watch(Session& session, const std::vector<std::string>& selectors);
+
+struct VerbOptions {
+  std::string verb = {};
+  std::vector<std::string> selectors = {};
+  bool from_scratch = false;
+};
+Exit apply_verb(Session& session, const VerbOptions& options);
+
+struct UpOptions {
+  int port = 8765;
+  std::optional<int> workers;   // 0: no worker
+  std::filesystem::path store;  // empty: <home>/store
+  std::filesystem::path ready_file;
+  bool no_auth = false;
+};
+Exit up(Session& session, const UpOptions& options);
+
+// Become the program beside this one, with `arguments`. Throws Error(internal) where it is not
+// there.
+[[noreturn]] void become(const std::string& program, const std::vector<std::string>& arguments);
+
+}  // namespace sarsweep::cli

@@ -1,0 +1,53 @@
+#include <ostream>
+
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/run_table.h"
+#include "coordinator/cli/selection.h"
+#include "coordinator/cli/table.h"
+
+namespace sarsweep::cli {
+
+std::string run_table(const std::vector<nlohmann::json>& runs) {
+  using enum Table::Align;
+  Table table({{"NAME"},
+               {"LABEL"},
+               {"SWEEP"},
+               {"STATE"},
+               {"STEP", right},
+               {"DONE", right},
+               {"ETA", right},
+               {"WORKER"},
+               {"REASON"}});
+  for (const auto& run : runs) {
+    const std::string total = cell(run, "total_steps");
+    const std::string alias = cell(run, "alias_of");
+    table.add({cell(run, "name"), cell(run, "label"), cell(run, "sweep"), cell(run, "state"),
+               cell(run, "step") + (total == "-" ? "" : "/" + total),
+               percent(run.value("progress", nlohmann::json())),
+               duration(run.value("eta_s", nlohmann::json())), cell(run, "worker"),
+               alias == "-" ? cell(run, "reason") : "alias of " + alias});
+  }
+  return table.text();
+}
+
+Exit ls(Session& session, const LsOptions& options) {
+  client::Query query;
+  const auto narrow = [&query](const char* key, const std::string& value) {
+    if (!value.empty()) query.emplace_back(key, value);
+  };
+  narrow("selector", options.selector);
+  narrow("sweep", options.sweep.empty() ? "" : sweep_name(options.sweep));
+  narrow("study", options.study);
+  narrow("state", options.state);
+  const auto runs = fetch_runs(session, query);
+  if (session.as_json()) {
+    session.print_json(runs);
+  } else if (runs.empty()) {
+    session.err() << "no runs; submit some: sarsweep submit FILE\n";
+  } else {
+    session.out() << run_table(runs);
+  }
+  return Exit::ok;
+}
+
+}  // namespace sarsweep::cli

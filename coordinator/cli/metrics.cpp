@@ -1,0 +1,35 @@
+#include <ostream>
+
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/selection.h"
+#include "coordinator/cli/table.h"
+
+namespace sarsweep::cli {
+namespace {
+
+constexpr const char* kEveryPoint = "100000000";
+
+}  // namespace
+
+Exit metrics(Session& session, const MetricsOptions& options) {
+  const std::string id = select_run(session, options.selector).at("id");
+  client::Query query = {{"max_points", kEveryPoint}};
+  for (const std::string& key : options.keys) query.emplace_back("key", key);
+  if (options.all_attempts) query.emplace_back("all_attempts", "1");
+  const nlohmann::json series = get_document(session, "/api/v1/runs/" + id + "/metrics", query);
+  if (session.as_json()) {
+    session.print_json(series);
+    return Exit::ok;
+  }
+  using enum Table::Align;
+  Table table({{"METRIC"}, {"POINTS", right}, {"LAST STEP", right}, {"LAST VALUE", right}});
+  for (const auto& [key, points] : series.items()) {
+    if (points.empty()) continue;
+    table.add(
+        {key, std::to_string(points.size()), cell(points.back().at(0)), cell(points.back().at(1))});
+  }
+  session.out() << table.text();
+  return Exit::ok;
+}
+
+}  // namespace sarsweep::cli

@@ -1,0 +1,54 @@
+#include "coordinator/cli/selection.h"
+
+#include <set>
+
+namespace sarsweep::cli {
+namespace {
+
+constexpr std::size_t kPage = 1000;
+
+}  // namespace
+
+std::vector<nlohmann::json> fetch_runs(Session& session, const client::Query& query) {
+  std::vector<nlohmann::json> runs;
+  std::string after;
+  for (;;) {
+    client::Query page = query;
+    page.emplace_back("limit", std::to_string(kPage));
+    if (!after.empty()) page.emplace_back("after", after);
+    const nlohmann::json reply = get_document(session, "/api/v1/runs", page);
+    for (const auto& run : reply) runs.push_back(run);
+    if (reply.size() < kPage) return runs;
+    after = runs.back().at("id");
+  }
+}
+
+std::vector<nlohmann::json> select_runs(Session& session,
+                                        const std::vector<std::string>& selectors) {
+  std::vector<nlohmann::json> selected;
+  std::set<std::string> seen;
+  for (const std::string& selector : selectors) {
+    const auto runs = fetch_runs(session, {{"selector", selector}});
+    if (runs.empty()) throw Error(ErrorCode::not_found, "no run matches '" + selector + "'");
+    for (const auto& run : runs) {
+      if (seen.insert(run.at("id")).second) selected.push_back(run);
+    }
+  }
+  return selected;
+}
+
+nlohmann::json select_run(Session& session, const std::string& selector) {
+  const auto runs = select_runs(session, {selector});
+  if (runs.size() > 1) {
+    throw Error(ErrorCode::invalid, "'" + selector + "' names " + std::to_string(runs.size()) +
+                                        " runs; name one, such as " +
+                                        runs.front().at("name").get<std::string>());
+  }
+  return runs.front();
+}
+
+std::string sweep_name(const std::string& argument) {
+  return argument.rfind('@', 0) == 0 ? argument.substr(1) : argument;
+}
+
+}  // namespace sarsweep::cli

@@ -1,0 +1,195 @@
+#include "worker/agent.h"
+
+#include <gtest/gtest.h>
+
+#include "schema/base/atomic_file.h"
+#include "schema/base/error.h"
+#include "tests/worker/workplace.h"
+#include "worker/machine.h"
+#include "worker/process_table.h"
+
+namespace sarsweep::worker {
+namespace {
+
+using nlohmann::json;
+
+TEST(Agent, TrainsShipsAndReportsAGrant) {
+  Workplace work;
+  work.coordinator.wanted_artifacts = {
+      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"};
+  work.coordinator.queue("7", {{"steps", 50}, {"behaviour", "sample"}});
+  work.start();
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  work.drain();
+  const auto attempt = work.coordinator.attempt("7");
+  EXPECT_EQ(attempt.finish->exit_code, 0);
+  EXPECT_EQ(attempt.finish->signal, 0);
+  EXPECT_EQ(attempt.finish->reason, "finished");
+  EXPECT_TRUE(attempt.started);
+  EXPECT_EQ(attempt.events, read_file(work.run_dir("7") / "events.jsonl"));
+  EXPECT_EQ(attempt.log, "on cpu with 2 threads\ndone, and a last line without its end");
+  const auto stored = work.coordinator.artifacts();
+  ASSERT_EQ(stored.size(), 1U);
+  EXPECT_EQ(stored.begin()->first, stored.begin()->second);
+  EXPECT_FALSE(std::filesystem::exists(work.record("7")));
+  EXPECT_TRUE(work.coordinator.left());
+}
+
+TEST(Agent, LosesAndDoublesNothingWhenRepliesAreLost) {
+  Workplace work;
+  for (const char* run : {"1", "2", "3"}) work.coordinator.queue(run, {{"steps", 200}});
+  work.coordinator.lose_replies(3);
+  work.start(work.options(2));
+  for (const char* run : {"1", "2", "3"}) {
+    ASSERT_TRUE(work.coordinator.await_finish(run));
+    EXPECT_EQ(work.coordinator.attempt(run).events, read_file(work.run_dir(run) / "events.jsonl"));
+    EXPECT_EQ(work.coordinator.attempt(run).log, read_file(work.run_dir(run) / "trainer.log"));
+  }
+  EXPECT_EQ(work.coordinator.grants(), 3);
+}
+
+TEST(Agent, TrainsOnWhileTheCoordinatorIsAway) {
+  Workplace work;
+  const auto go = work.folder.path() / "go";
+  work.coordinator.queue("7", {{"steps", 5}, {"wait_for", go.string()}});
+  work.start();
+  ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+  work.coordinator.set_away(true);
+  write_file_atomically(go, "");
+  ASSERT_TRUE(work.coordinator.await([&] {
+    return read_file(work.run_dir("7") / "events.jsonl").find("finished") != std::string::npos;
+  }));
+  work.coordinator.set_away(false);
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  EXPECT_EQ(work.coordinator.attempt("7").finish->exit_code, 0);
+  EXPECT_EQ(work.coordinator.attempt("7").events, read_file(work.run_dir("7") / "events.jsonl"));
+}
+
+TEST(Agent, AsksTrainersToSaveWhenTheCoordinatorStaysAway) {
+  Workplace work;
+  auto options = work.options();
+  options.max_offline = std::chrono::minutes(0);
+  work.coordinator.queue("7", {{"behaviour", "hang"}});
+  work.start(options);
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  EXPECT_EQ(work.coordinator.attempt("7").finish->exit_code, 143);
+  EXPECT_TRUE(work.coordinator.attempt("7").finish->draining);
+}
+
+TEST(Agent, PauseAndCancelLetTheTrainerSaveFirst) {
+  for (const Order order : {Order::pause, Order::cancel}) {
+    Workplace work;
+    work.coordinator.queue("7", {{"behaviour", "hang"}});
+    work.start();
+    ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+    work.coordinator.set_order("7", order);
+    ASSERT_TRUE(work.coordinator.await_finish("7"));
+    const auto attempt = work.coordinator.attempt("7");
+    EXPECT_EQ(attempt.finish->exit_code, 143);
+    EXPECT_FALSE(attempt.finish->draining);
+    EXPECT_NE(attempt.events.find("\"checkpoint\""), std::string::npos);
+  }
+}
+
+TEST(Agent, KillsATrainerThatIgnoresItsGrace) {
+  Workplace work;
+  work.coordinator.queue("7", {{"behaviour", "ignore_sigterm"}});
+  work.start();
+  ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+  work.coordinator.set_order("7", Order::pause);
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  EXPECT_EQ(work.coordinator.attempt("7").finish->signal, SIGKILL);
+}
+
+TEST(Agent, KillEndsEvenAGrandchildInItsOwnSession) {
+  Workplace work;
+  auto options = work.options();
+  options.patience.stop_grace = std::chrono::hours(1);
+  work.coordinator.queue("7", {{"behaviour", "grandchild"}, {"wait_for", "/nonexistent/never"}});
+  work.start(options);
+  ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+  ASSERT_TRUE(work.coordinator.await([&] {
+    const auto file = work.run_dir("7") / "grandchild.pid";
+    return std::filesystem::exists(file) && !read_file(file).empty();
+  }));
+  const ProcessIdentity grandchild =
+      identify(std::stoi(read_file(work.run_dir("7") / "grandchild.pid")));
+  EXPECT_TRUE(is_alive(grandchild));
+  work.coordinator.set_order("7", Order::kill);
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  EXPECT_FALSE(is_alive(grandchild));
+  EXPECT_EQ(work.coordinator.attempt("7").finish->signal, SIGKILL);
+}
+
+TEST(Agent, FencedMeansNoMoreWritesAndNoTrainer) {
+  Workplace work;
+  work.coordinator.queue("7", {{"behaviour", "ignore_sigterm"}});
+  work.start();
+  ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+  work.coordinator.set_order("7", Order::fenced);
+  ASSERT_TRUE(work.coordinator.await([&] { return !std::filesystem::exists(work.record("7")); }));
+  EXPECT_FALSE(work.coordinator.attempt("7").finish.has_value());
+  EXPECT_TRUE(std::filesystem::exists(work.run_dir("7") / "events.jsonl"));
+}
+
+TEST(Agent, ReportsACrashAndVoidsTheHalfLine) {
+  Workplace work;
+  work.coordinator.queue("7", {{"steps", 2}, {"behaviour", "crash"}});
+  work.coordinator.queue("8", {{"steps", 2}, {"behaviour", "half_line"}});
+  work.start();
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  EXPECT_EQ(work.coordinator.attempt("7").finish->signal, SIGABRT);
+  ASSERT_TRUE(work.coordinator.await_finish("8"));
+  const auto attempt = work.coordinator.attempt("8");
+  EXPECT_EQ(static_cast<std::int64_t>(attempt.events.size()), attempt.finish->event_bytes);
+  EXPECT_EQ(attempt.events.back(), '\n');
+}
+
+TEST(Agent, DrainSavesReportsAndLeaves) {
+  Workplace work;
+  work.coordinator.queue("7", {{"behaviour", "hang"}});
+  work.start();
+  ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+  work.drain();
+  ASSERT_TRUE(work.coordinator.attempt("7").finish.has_value());
+  EXPECT_EQ(work.coordinator.attempt("7").finish->exit_code, 143);
+  EXPECT_TRUE(work.coordinator.attempt("7").finish->draining);
+  EXPECT_TRUE(work.coordinator.left());
+}
+
+TEST(Agent, DrainWithoutACoordinatorLeavesTheReportToTheNextStart) {
+  Workplace work;
+  work.coordinator.queue("7", {{"behaviour", "hang"}});
+  work.start();
+  ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+  work.coordinator.set_away(true);
+  work.drain();
+  EXPECT_TRUE(std::filesystem::exists(work.record("7")));
+  work.coordinator.set_away(false);
+  work.start();
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  EXPECT_EQ(work.coordinator.attempt("7").finish->exit_code, 143);
+  EXPECT_EQ(work.coordinator.attempt("7").finishes, 1);
+}
+
+TEST(Agent, RefusesASecondProcessOfItsName) {
+  Workplace work;
+  work.start();
+  EXPECT_THROW(Agent(work.options(), work.coordinator, system_clock()), Error);
+}
+
+TEST(Machine, OffersASlotForEachGpuElseOneForTheCpu) {
+  TempFolder dev;
+  EXPECT_EQ(choose_slots(std::nullopt, count_gpus(dev.path())).front().device, "cpu");
+  for (const char* node : {"nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "nvidia"}) {
+    write_file_atomically(dev.path() / node, "");
+  }
+  const auto slots = choose_slots(std::nullopt, count_gpus(dev.path()));
+  ASSERT_EQ(slots.size(), 2U);
+  EXPECT_EQ(slots[1].device, "cuda:1");
+  EXPECT_EQ(choose_slots(3, 2).size(), 3U);
+  EXPECT_THROW(choose_slots(0, 0), Error);
+}
+
+}  // namespace
+}  // namespace sarsweep::worker

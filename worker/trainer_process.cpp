@@ -1,0 +1,61 @@
+#include "worker/trainer_process.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include "schema/base/error.h"
+#include "worker/process_table.h"
+
+namespace sarsweep::worker {
+namespace {
+
+// Its own file: trainer.log is written by the trainer, and only what it could not log stands here.
+constexpr const char* kRawOutput = "stderr.log";
+
+}  // namespace
+
+TrainerProcess TrainerProcess::start(const std::filesystem::path& trainer, AttemptRecord& record,
+                                     const AttemptFolder& folder) {
+  folder.save(record);
+  SpawnOptions options;
+  options.command = {trainer.string(), "train", record.run_dir.string()};
+  options.environment = {
+      fmt::format("SARSWEEP_RUN={}.{}", record.key.run_id, record.key.lease_epoch), record.marker,
+      "OMP_WAIT_POLICY=passive"};
+  options.output = record.run_dir / kRawOutput;
+  options.errors = record.run_dir / kRawOutput;
+  options.isolation = SpawnOptions::Isolation::session;
+  record.process =
+      identify(spawn(options));  // Not reaped yet, so /proc knows it even if it is dead.
+  folder.save(record);
+  return TrainerProcess(record);
+}
+
+TrainerProcess TrainerProcess::adopt(const AttemptRecord& record) { return TrainerProcess(record); }
+
+std::optional<TrainerExit> TrainerProcess::poll() {
+  if (end_) return end_;
+  const auto facts = record_.process ? process_facts(record_.process->pid) : std::nullopt;
+  const bool same = facts && facts->starttime == record_.process->starttime &&
+                    record_.process->boot_id == boot_id();
+  if (!same) return end_ = TrainerExit{false, {}};
+  try {
+    // A child that ended stays a zombie until this call, so its status cannot be missed.
+    if (const auto status = try_wait(record_.process->pid)) end_ = TrainerExit{true, *status};
+    return end_;
+  } catch (const Error&) {
+    // Adopted: only its disappearance can be seen.
+    if (is_alive(*record_.process)) return std::nullopt;
+    return end_ = TrainerExit{false, {}};
+  }
+}
+
+void TrainerProcess::ask_to_stop() {
+  if (record_.process && is_alive(*record_.process)) kill(record_.process->pid, SIGTERM);
+}
+
+bool TrainerProcess::destroy(std::chrono::milliseconds patience) {
+  return kill_attempt(record_, patience);
+}
+
+}  // namespace sarsweep::worker
