@@ -18,18 +18,18 @@ struct AttemptRow {
   std::string slots = "[]";
   std::int64_t resume_step = -1;  // -1: from scratch
   std::int64_t granted_ms = 0;
-  std::optional<std::int64_t> started_ms, finished_ms;
-  std::optional<AttemptEnd> end;
-  std::optional<std::int64_t> exit_code;  // set once the worker's finish was accepted
-  std::string reason;
-  std::optional<std::int64_t> end_exit_code;
+  std::optional<std::int64_t> started_ms = {}, finished_ms = {};
+  std::optional<AttemptEnd> end = {};
+  std::optional<std::int64_t> exit_code = {};  // set once the worker's finish was accepted
+  std::string reason = {};
+  std::optional<std::int64_t> end_exit_code = {};
   std::int64_t event_bytes = 0, log_bytes = 0;
 };
 
 // How an attempt closes.
 struct AttemptClose {
   AttemptEnd end = AttemptEnd::failed;
-  std::string reason;
+  std::string reason = {};
   std::int64_t now_ms = 0;
 };
 

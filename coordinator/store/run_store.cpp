@@ -115,6 +115,17 @@ void RunStore::place(std::int64_t id, std::int64_t position) {
   connection_.change("UPDATE run SET position = ?2 WHERE id = ?1", {id, position});
 }
 
+void RunStore::link(std::int64_t id, std::optional<std::int64_t> parent,
+                    std::optional<std::int64_t> alias_of) {
+  connection_.change("UPDATE run SET parent = ?2, alias_of = ?3 WHERE id = ?1 AND lease_epoch = 0",
+                     {id, sql(parent), sql(alias_of)});
+}
+
+void RunStore::erase_alias(std::int64_t id) {
+  connection_.change("DELETE FROM event WHERE run = ?1", {id});
+  connection_.change("DELETE FROM run WHERE id = ?1 AND alias_of IS NOT NULL", {id});
+}
+
 std::vector<RunRow> RunStore::select(const std::string& where, const SqlValues& values) {
   std::vector<RunRow> rows;
   connection_.each(kSelect + where + kOrder, values,

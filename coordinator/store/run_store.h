@@ -25,7 +25,7 @@ struct RunRow {
   std::string config = "{}", origins = "{}", axes = "{}", path_bases = "{}";
   std::int64_t priority = 0, retries = 2;
   RunState state = RunState::queued;
-  std::string reason;
+  std::string reason = {};
   std::int64_t state_ms = 0;
   std::optional<std::int64_t> not_before_ms;
   std::int64_t generation = 1, lease_epoch = 0, checkpoint_floor = 1;
@@ -35,7 +35,7 @@ struct RunRow {
   std::string stage;
   std::optional<std::string> digests;
   std::int64_t created_ms = 0;
-  std::optional<std::int64_t> started_ms, finished_ms;
+  std::optional<std::int64_t> started_ms = {}, finished_ms = {};
 
   // The run whose attempts, metrics and files are this one's.
   std::int64_t data_run() const { return alias_of.value_or(source_run.value_or(id)); }
@@ -45,8 +45,8 @@ struct RunRow {
 // A move to another state: who, when and why go into `event`.
 struct Move {
   RunState to = RunState::queued;
-  std::string actor;
-  std::string reason;
+  std::string actor = {};
+  std::string reason = {};
   std::int64_t now_ms = 0;
   std::optional<std::int64_t> not_before_ms = std::nullopt;  // with `backoff` only
 };
@@ -60,6 +60,10 @@ class RunStore {
   // Replaces definition and place (names, hashes, config, parent, position), not the life.
   void redefine(std::int64_t id, const RunRow& row);
   void place(std::int64_t id, std::int64_t position);
+  // Links to rows that may have been inserted after this one.
+  void link(std::int64_t id, std::optional<std::int64_t> parent,
+            std::optional<std::int64_t> alias_of);
+  void erase_alias(std::int64_t id);
 
   std::optional<RunRow> find(std::int64_t id);
   std::optional<RunRow> find_uid(const std::string& uid);
