@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "schema/protocol/messages.h"
 
@@ -21,20 +22,20 @@ struct ParentRef {
 };
 
 struct PlannedRun {
-  std::string name;        // cell, plus -sN where the cell has several seeds
+  std::string name;  // cell, plus -sN where the cell has several seeds
   std::string cell;
-  std::string label;       // the swept axes only: "full te8 b64"
-  std::string study;       // "" for the unnamed one
+  std::string label;  // the swept axes only: "full te8 b64"
+  std::string study;  // "" for the unnamed one
   std::int64_t seed = 0;
-  std::string cell_hash;   // SHA-256 of the science without the seed
-  std::string run_hash;    // SHA-256 of cell_hash, seed (the resolved parent's run_hash joins later)
-  std::string judge_hash;  // SHA-256 of the judge fields
+  std::string cell_hash;  // SHA-256 of the science without the seed
+  std::string run_hash;   // SHA-256 of cell_hash, seed (the resolved parent's run_hash joins later)
+  std::string judge_hash;               // SHA-256 of the judge fields
   std::optional<std::string> alias_of;  // name of the first equal row
   std::optional<ParentRef> parent;
-  nlohmann::json config;        // flat, active, defaults filled in, paths as written
-  nlohmann::json origins;       // {"unet.lr": "file.yaml:12", "--set": …}; absent = default
-  nlohmann::json axes;          // the swept fields of the cell {dotted: value}
-  nlohmann::json path_bases;    // {"data.path": dir} where a relative path is to be resolved against
+  nlohmann::json config;      // flat, active, defaults filled in, paths as written
+  nlohmann::json origins;     // {"unet.lr": "file.yaml:12", "--set": …}; absent = default
+  nlohmann::json axes;        // the swept fields of the cell {dotted: value}
+  nlohmann::json path_bases;  // {"data.path": dir} where a relative path is to be resolved against
 };
 
 struct ExpandedSweep {
@@ -56,8 +57,8 @@ struct ExpandedSweep {
 // Never throws for what the text holds: every problem (at most 20) is a diagnostic.
 ExpandedSweep expand(const SweepSource& source);
 
-// A protocol by name ("sar-v1", "mini-v1"), the shipped block with a config's eval.* overrides applied
-// and its hash under "hash". Throws Error(not_found) for an unknown name.
+// A protocol by name ("sar-v1", "mini-v1"), the shipped block with a config's eval.* overrides
+// applied and its hash under "hash". Throws Error(not_found) for an unknown name.
 nlohmann::json resolve_protocol(const nlohmann::json& flat_config);
 
 }  // namespace sarsweep::coordinator

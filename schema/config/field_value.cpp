@@ -23,6 +23,9 @@ std::string intended(const std::string& text, FieldType type) {
     const bool no = text == "no" || text == "off" || text == "False" || text == "FALSE";
     return yes ? "true" : no ? "false" : "";
   }
+  const bool numeric =
+      type == FieldType::integer || type == FieldType::number || type == FieldType::interval;
+  if (!numeric) return {};
   std::string digits;
   for (const char c : text) {
     if (c == '_' || (c == '0' && digits.empty())) continue;
@@ -32,10 +35,8 @@ std::string intended(const std::string& text, FieldType type) {
   return digits;
 }
 
-std::string type_fault(std::string_view wanted, const json& value, FieldType type) {
-  const std::string hint = value.is_string() ? intended(value.get<std::string>(), type) : "";
-  return fmt::format("must be {} (got {}{})", wanted, describe(value),
-                     hint.empty() ? "" : "; write " + hint);
+std::string type_fault(std::string_view wanted, const json& value) {
+  return fmt::format("must be {} (got {})", wanted, describe(value));
 }
 
 Fault range_fault(const Field& field, double value) {
@@ -51,21 +52,12 @@ Fault range_fault(const Field& field, double value) {
   return fmt::format("must be {} (got {})", bounds, display(value));
 }
 
-std::string nearest_choice(const std::vector<std::string>& choices, const std::string& text) {
-  for (const std::string& choice : choices) {
-    if (edit_distance(choice, text) <= 2 && text.size() > 2)
-      return "; did you mean '" + choice + "'?";
-  }
-  return {};
-}
-
 Fault choice_fault(const Field& field, const json& value) {
   const std::string text = display(value);
   const bool legal = value.is_string() && std::find(field.choices.begin(), field.choices.end(),
                                                     text) != field.choices.end();
   if (legal) return std::nullopt;
-  return fmt::format("must be one of {} (got '{}'{})", fmt::join(field.choices, ", "), text,
-                     nearest_choice(field.choices, text));
+  return fmt::format("must be one of {} (got '{}')", fmt::join(field.choices, ", "), text);
 }
 
 bool is_whole(const json& value) {
@@ -81,7 +73,7 @@ Fault integer_fault(const Field& field, const json& value) {
   }
   const std::string words =
       field.choices.empty() ? "" : fmt::format(" or {}", fmt::join(field.choices, ", "));
-  if (!is_whole(value)) return type_fault("a whole number" + words, value, field.type);
+  if (!is_whole(value)) return type_fault("a whole number" + words, value);
   return range_fault(field, value.get<double>());
 }
 
@@ -93,13 +85,12 @@ bool is_epochs(const std::string& text) {
 
 Fault interval_fault(const Field& field, const json& value) {
   if (value.is_string() && is_epochs(value.get<std::string>())) return std::nullopt;
-  if (!is_whole(value))
-    return type_fault("a number of updates, or such as 2epochs", value, field.type);
+  if (!is_whole(value)) return type_fault("a number of updates, or such as 2epochs", value);
   return range_fault(field, value.get<double>());
 }
 
 Fault list_fault(const Field& field, const json& value) {
-  if (!value.is_array()) return type_fault("a list", value, field.type);
+  if (!value.is_array()) return type_fault("a list", value);
   const bool numbers = field.default_value.is_array() && !field.default_value.empty() &&
                        field.default_value.front().is_number();
   if (numbers && value.size() != field.default_value.size()) {
@@ -117,7 +108,7 @@ Fault list_fault(const Field& field, const json& value) {
 }
 
 Fault map_fault(const json& value) {
-  if (!value.is_object()) return type_fault("a map of texts", value, FieldType::map);
+  if (!value.is_object()) return type_fault("a map of texts", value);
   for (const auto& [key, item] : value.items()) {
     if (!item.is_string()) return fmt::format("'{}' must be a text (got {})", key, describe(item));
   }
@@ -126,7 +117,7 @@ Fault map_fault(const json& value) {
 
 Fault model_fault(const json& value) {
   if (value.is_string() && !value.get<std::string>().empty()) return std::nullopt;
-  if (!value.is_object()) return type_fault("a path or {run: NAME}", value, FieldType::model);
+  if (!value.is_object()) return type_fault("a path or {run: NAME}", value);
   for (const auto& [key, item] : value.items()) {
     if (key != "run" && key != "checkpoint")
       return "has the unknown key '" + key + "'; legal: run, checkpoint";
@@ -138,13 +129,18 @@ Fault model_fault(const json& value) {
   return "'checkpoint' must be one of last, best (got '" + checkpoint + "')";
 }
 
+const std::vector<std::string>& stretch_words() {
+  static const std::vector<std::string> words = {"none", "mean3sigma", "sqrt", "log"};
+  return words;
+}
+
 Fault stretch_fault(const json& value) {
   constexpr std::string_view kWords = "none, mean3sigma, sqrt, log or {lo, hi}";
   if (value.is_string()) {
     const std::string word = value.get<std::string>();
-    const std::vector<std::string> words = {"none", "mean3sigma", "sqrt", "log"};
+    const auto& words = stretch_words();
     if (std::find(words.begin(), words.end(), word) != words.end()) return std::nullopt;
-    return fmt::format("must be one of {} (got '{}'{})", kWords, word, nearest_choice(words, word));
+    return fmt::format("must be one of {} (got '{}')", kWords, word);
   }
   const bool bounds = value.is_object() && value.size() == 2 && value.contains("lo") &&
                       value.contains("hi") && value["lo"].is_number() && value["hi"].is_number();
@@ -157,18 +153,18 @@ Fault legal_fault(const Field& field, const json& value) {
   switch (field.type) {
     case FieldType::boolean:
       if (value.is_boolean()) return std::nullopt;
-      return type_fault("true or false", value, field.type);
+      return type_fault("true or false", value);
     case FieldType::integer: return integer_fault(field, value);
     case FieldType::number:
-      if (!value.is_number()) return type_fault("a number", value, field.type);
+      if (!value.is_number()) return type_fault("a number", value);
       return range_fault(field, value.get<double>());
     case FieldType::text:
       if (value.is_string()) return std::nullopt;
-      return type_fault("a text; put it in quotes", value, field.type);
+      return type_fault("a text", value);
     case FieldType::choice: return choice_fault(field, value);
     case FieldType::path:
       if (value.is_string() && !value.get<std::string>().empty()) return std::nullopt;
-      return type_fault("a path", value, field.type);
+      return type_fault("a path", value);
     case FieldType::interval: return interval_fault(field, value);
     case FieldType::list: return list_fault(field, value);
     case FieldType::map: return map_fault(value);
@@ -191,6 +187,37 @@ Fault support_fault(const Field& field, const json& value) {
   if (std::find(honoured.begin(), honoured.end(), text) != honoured.end()) return std::nullopt;
   return fmt::format("'{}' is not supported by this version; it honours {}", text,
                      fmt::join(honoured, ", "));
+}
+
+std::string nearest_choice(const std::vector<std::string>& choices, const std::string& text) {
+  for (const std::string& choice : choices) {
+    if (text.size() > 2 && text.size() < 64 && edit_distance(choice, text) <= 2) return choice;
+  }
+  return {};
+}
+
+std::string in_range(const Field& field, double value) {
+  const bool low = field.low && (value < *field.low || (field.low_open && value == *field.low));
+  if (low && !field.low_open) return "write " + display(*field.low);
+  if (!low && field.high && value > *field.high) return "write " + display(*field.high);
+  return {};
+}
+
+std::string example(const Field& field) {
+  const json& usual = field.default_value;
+  if (!usual.is_null() && !usual.empty()) return "for example " + display(usual);
+  switch (field.type) {
+    case FieldType::list: return "for example [one, two]";
+    case FieldType::map: return "for example {\"from\": \"to\"}";
+    case FieldType::path:
+    case FieldType::model: return "for example ../folder";
+    case FieldType::interval: return "for example 100, or 2epochs";
+    case FieldType::integer:
+    case FieldType::number: return "for example " + display(field.low ? *field.low + 1 : 1.0);
+    default:
+      return field.choices.empty() ? "for example 'a text'"
+                                   : "for example " + field.choices.front();
+  }
 }
 
 json as_whole(const json& value) {
@@ -233,6 +260,25 @@ std::optional<std::string> check_value(const Field& field, const json& value) {
   if (value.is_null()) return std::nullopt;
   if (Fault fault = legal_fault(field, value)) return fault;
   return support_fault(field, value);
+}
+
+std::string value_proposal(const Field& field, const json& value) {
+  if (!legal_fault(field, value)) {
+    return field.supported && !field.supported_choices.empty()
+               ? "write " + field.supported_choices.front()
+               : "leave it out";
+  }
+  if (value.is_number() && field.type == FieldType::text) return "write '" + display(value) + "'";
+  if (value.is_string()) {
+    const std::string text = value.get<std::string>();
+    const auto& words = field.type == FieldType::stretch ? stretch_words() : field.choices;
+    const std::string nearest = nearest_choice(words, text);
+    if (!nearest.empty()) return "did you mean '" + nearest + "'?";
+    const std::string meant = intended(text, field.type);
+    if (!meant.empty()) return "write " + meant;
+  }
+  const std::string bound = value.is_number() ? in_range(field, value.get<double>()) : "";
+  return bound.empty() ? example(field) : bound;
 }
 
 json canonical_value(const Field& field, const json& value) {

@@ -70,6 +70,9 @@ nlohmann::json canonical_value(const Field& field, const nlohmann::json& value);
 // "must be one of full, lora, frozen (got 'loar')".
 std::optional<std::string> check_value(const Field& field, const nlohmann::json& value);
 
+// How to mend a value that check_value refuses: "did you mean 'lora'?", "write 10". Never empty.
+std::string value_proposal(const Field& field, const nlohmann::json& value);
+
 // Flat {"unet.lr": …} <-> nested {"unet": {"lr": …}}.
 nlohmann::json nest(const nlohmann::json& flat);
 nlohmann::json flatten(const nlohmann::json& nested);  // Maps of type map/model/stretch stay whole.

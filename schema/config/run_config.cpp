@@ -110,7 +110,9 @@ void require_valid(const json& flat) {
       refuse(name, "is not a field" + (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
     }
     if (!is_active(*field, flat)) continue;
-    if (const auto fault = check_value(*field, value)) refuse(name, *fault);
+    if (const auto fault = check_value(*field, value)) {
+      refuse(name, *fault + "; " + value_proposal(*field, value));
+    }
   }
   const std::vector<Problem> problems = combination_problems(flat);
   if (problems.empty()) return;

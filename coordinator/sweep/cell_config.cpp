@@ -1,0 +1,133 @@
+#include "coordinator/sweep/cell_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "coordinator/sweep/protocol.h"
+#include "schema/config/condition.h"
+#include "schema/config/fields.h"
+
+namespace sarsweep::sweep {
+namespace {
+
+using nlohmann::json;
+
+bool decided_by_set(const Cell& cell, const config::Field& field) {
+  const config::Condition condition = config::parse_condition(field.active_when);
+  return std::any_of(condition.begin(), condition.end(), [&](const config::Clause& clause) {
+    const Setting* given = cell.row.find(clause.field);
+    return given != nullptr && given->from_set;
+  });
+}
+
+bool same_place(Place a, Place b) { return a.line == b.line && a.col == b.col; }
+
+// Inherited inactive keys are dropped in silence; one in the run's own line was meant to do
+// something.
+void check_inactive(const Cell& cell, const json& active, Diagnostics& diagnostics) {
+  for (const Setting& setting : cell.own) {
+    if (setting.value.is_null() || active.contains(setting.field)) continue;
+    const config::Field& field = *config::find_field(setting.field);
+    if (decided_by_set(cell, field)) continue;
+    if (setting.field.starts_with("text_encoder_2") && &setting != cell.own.data() &&
+        same_place(setting.key, std::prev(&setting)->key)) {
+      continue;  // text_encoders.X: said once, for text_encoder_1
+    }
+    diagnostics.error(
+        setting.key, "inactive_field",
+        fmt::format("{} has no effect here: it needs {}", setting.field, field.active_when),
+        "leave it out, or move it under when: [{if: …, grid: …}]");
+  }
+}
+
+void check_combinations(const Cell& cell, const json& full, Diagnostics& diagnostics) {
+  for (const config::Problem& problem : config::combination_problems(full)) {
+    const Setting* given = cell.row.find(problem.field);
+    if (given != nullptr && given->from_set) {
+      diagnostics.set_error(problem.field, problem.code, problem.message, problem.suggestion);
+      continue;
+    }
+    diagnostics.error(given == nullptr ? cell.place : given->value_place, problem.code,
+                      problem.message, problem.suggestion);
+  }
+}
+
+void check_protocol(const Cell& cell, const json& active, Diagnostics& diagnostics) {
+  const std::string name = active.value("eval.protocol", "");
+  const std::vector<std::string> known = protocol_names();
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  const Setting* given = cell.row.find("eval.protocol");
+  std::string proposal = "for example " + known.front();
+  for (const std::string& candidate : known) {
+    if (name.size() < 64 && config::edit_distance(name, candidate) <= 2) {
+      proposal = "did you mean '" + candidate + "'?";
+    }
+  }
+  const std::string message = "there is no protocol '" + name + "'";
+  if (given != nullptr && given->from_set) {
+    diagnostics.set_error("eval.protocol", "unknown_protocol", message, proposal);
+    return;
+  }
+  diagnostics.error(given == nullptr ? cell.place : given->value_place, "unknown_protocol", message,
+                    proposal);
+}
+
+// NAME, SWEEP/NAME, either with -sN behind it. The last is told from a name by who exists.
+CellParent read_parent(const json& reference, const std::string& sweep, Place place) {
+  const std::string run = reference.at("run");
+  const std::size_t slash = run.find('/');
+  CellParent parent;
+  parent.sweep = slash == std::string::npos ? sweep : run.substr(0, slash);
+  parent.cell = slash == std::string::npos ? run : run.substr(slash + 1);
+  parent.outside = parent.sweep != sweep;
+  parent.checkpoint = reference.at("checkpoint");
+  parent.place = place;
+  return parent;
+}
+
+}  // namespace
+
+void complete(Cell& cell, const std::string& sweep, Diagnostics& diagnostics) {
+  const json full = config::with_defaults(cell.row.flat());
+  json active = config::active_only(full);
+  check_inactive(cell, active, diagnostics);
+  check_combinations(cell, full, diagnostics);
+  check_protocol(cell, active, diagnostics);
+  if (!active.contains("data.path") || active["data.path"].is_null()) {
+    diagnostics.warning(cell.place, "missing_data_path",
+                        "data.path is not given; the run cannot start without it",
+                        "give it under base, or by --set data.path=FOLDER");
+  }
+  for (auto item = active.begin(); item != active.end();) {
+    item = item->is_null() ? active.erase(item) : std::next(item);
+  }
+  const auto model = active.find("model.path");
+  if (model != active.end() && model->is_object()) {
+    cell.parent = read_parent(*model, sweep, cell.row.find("model.path")->value_place);
+  }
+  cell.config = std::move(active);
+}
+
+void check_ratios(const std::vector<Cell>& cells, Diagnostics& diagnostics) {
+  std::map<std::pair<std::size_t, std::string>, double> first;
+  for (const Cell& cell : cells) {
+    for (const std::string part : {"unet", "text_encoder_1", "text_encoder_2"}) {
+      const auto rank = cell.config.find(part + ".rank");
+      if (rank == cell.config.end()) continue;
+      const double ratio = cell.config.at(part + ".alpha").get<double>() / rank->get<double>();
+      const auto [known, is_new] = first.try_emplace({cell.study, part}, ratio);
+      if (is_new || known->second == ratio) continue;
+      diagnostics.warning(cell.place, "ratio_differs",
+                          fmt::format("{}.alpha/rank differs inside this study: {} and {}", part,
+                                      known->second, ratio),
+                          "leave alpha out: it is rank/2 then");
+      return;
+    }
+  }
+}
+
+}  // namespace sarsweep::sweep

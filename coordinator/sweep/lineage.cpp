@@ -1,0 +1,229 @@
+#include "coordinator/sweep/lineage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "coordinator/sweep/names.h"
+#include "schema/base/digest.h"
+#include "schema/base/error.h"
+#include "schema/base/json_text.h"
+#include "schema/config/fields.h"
+
+namespace sarsweep::sweep {
+namespace {
+
+using nlohmann::json;
+
+json fields_of(const json& config, config::FieldClass wanted) {
+  json part = json::object();
+  for (const auto& [name, value] : config.items()) {
+    const config::Field* field = config::find_field(name);
+    if (field != nullptr && field->field_class == wanted) part[name] = value;
+  }
+  return part;
+}
+
+struct Numbered {
+  std::string name;
+  std::int64_t seed = 0;
+};
+
+// "whale-north-8-s1" -> whale-north-8 and 1; nullopt where no -sN ends it.
+std::optional<Numbered> split_seed(const std::string& name) {
+  const std::size_t dash = name.rfind("-s");
+  if (dash == std::string::npos || dash == 0 || dash + 2 == name.size()) return std::nullopt;
+  Numbered split{name.substr(0, dash), 0};
+  const char* end = name.data() + name.size();
+  const auto [at, error] = std::from_chars(name.data() + dash + 2, end, split.seed);
+  if (error != std::errc() || at != end || split.seed < 0) return std::nullopt;
+  return split;
+}
+
+class Connector {
+ public:
+  Connector(std::vector<Cell>& cells, const SweepFile& file, Diagnostics& diagnostics)
+      : cells_(cells), file_(file), diagnostics_(diagnostics) {}
+
+  void run() {
+    for (std::size_t i = 0; i < cells_.size(); ++i) give_name(i);
+    // A parent may carry a memorable name, which exists only once it is hashed: go round until
+    // nothing moves. What is left has an unknown parent or is its own ancestor.
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (std::size_t i = 0; i < cells_.size(); ++i) {
+        if (cells_[i].cell_hash.empty() && ready(i)) {
+          finish(i);
+          moved = true;
+        }
+      }
+    }
+    for (Cell& cell : cells_) {
+      if (cell.cell_hash.empty()) report_lost(cell);
+    }
+    for (Cell& cell : cells_) check_seeds(cell);
+    check_run_names();
+  }
+
+ private:
+  void give_name(std::size_t i) {
+    Cell& cell = cells_[i];
+    const Study& study = file_.studies[cell.study];
+    if (cell.name.empty() && !study.name_template.empty()) {
+      try {
+        cell.name = fill_template(study.name_template, cell.config);
+      } catch (const Error& error) {
+        const std::string nearest = config::nearest_field(error.field());
+        diagnostics_.error(study.template_place, "bad_template", error.what(),
+                           nearest.empty() ? "write name: \"{unet.mode}-r{unet.rank}\""
+                                           : "did you mean '" + nearest + "'?");
+      }
+    }
+    if (cell.name.empty()) return;
+    if (taken_.insert(cell.name).second) {
+      index_[cell.name] = i;
+      return;
+    }
+    diagnostics_.error(cell.place, "duplicate_name",
+                       "the run name '" + cell.name + "' is taken by " + first_place(cell.name),
+                       "rename one of the two");
+  }
+
+  std::string first_place(const std::string& name) const {
+    const Place place = cells_[index_.at(name)].place;
+    return fmt::format("line {}", place.line);
+  }
+
+  bool ready(std::size_t i) {
+    Cell& cell = cells_[i];
+    if (!cell.parent || cell.parent->outside) return true;
+    if (!cell.parent->found && !find_parent(*cell.parent)) return false;
+    return !cells_[cell.parent->index].cell_hash.empty();
+  }
+
+  bool find_parent(CellParent& parent) {
+    auto found = index_.find(parent.cell);
+    if (found == index_.end()) {
+      const auto split = split_seed(parent.cell);
+      if (!split) return false;
+      found = index_.find(split->name);
+      if (found == index_.end()) return false;
+      parent.seed = split->seed;
+    }
+    parent.index = found->second;
+    parent.found = true;
+    return true;
+  }
+
+  void finish(std::size_t i) {
+    Cell& cell = cells_[i];
+    const CellParent* reference = cell.parent ? &*cell.parent : nullptr;
+    const Cell* parent =
+        reference != nullptr && reference->found ? &cells_[reference->index] : nullptr;
+    cell.cell_hash = science_hash(cell.config, parent, reference);
+    cell.judge_hash = judge_hash(cell.config);
+    if (!cell.name.empty()) return;
+    cell.name = memorable_name(file_.studies[cell.study].name, cell.cell_hash, taken_);
+    index_[cell.name] = i;
+  }
+
+  void report_lost(const Cell& cell) {
+    const CellParent& parent = *cell.parent;
+    if (parent.found) {
+      diagnostics_.error(parent.place, "parent_cycle",
+                         "the parents of '" + cell.name + "' lead back to itself: " + chain(cell),
+                         "let one of them start from a model folder");
+      return;
+    }
+    std::string nearest;
+    for (const auto& [name, index] : index_) {
+      if (parent.cell.size() < 64 && config::edit_distance(name, parent.cell) <= 2) nearest = name;
+    }
+    diagnostics_.error(parent.place, "unknown_parent",
+                       "the parent '" + parent.cell + "' is no run of this sweep",
+                       nearest.empty() ? "write SWEEP/NAME for a run of another sweep"
+                                       : "did you mean '" + nearest + "'?");
+  }
+
+  std::string chain(const Cell& cell) const {
+    std::string text = cell.name;
+    const Cell* at = &cell;
+    for (int hop = 0; hop < 8 && at->parent && at->parent->found; ++hop) {
+      at = &cells_[at->parent->index];
+      text += " <- " + at->name;
+      if (at == &cell) break;
+    }
+    return text;
+  }
+
+  void check_seeds(Cell& cell) {
+    if (!cell.parent || !cell.parent->found || cell.cell_hash.empty()) return;
+    const Cell& parent = cells_[cell.parent->index];
+    if (!cell.parent->seed && parent.seeds.size() == 1) cell.parent->seed = parent.seeds.front();
+    for (const std::int64_t seed : cell.seeds) {
+      const std::int64_t wanted = cell.parent->seed.value_or(seed);
+      if (std::find(parent.seeds.begin(), parent.seeds.end(), wanted) != parent.seeds.end())
+        continue;
+      diagnostics_.error(
+          cell.parent->place, "parent_lacks_seed",
+          fmt::format("the parent '{}' has no seed {}", parent.name, wanted),
+          fmt::format("add {} to its seeds, or name one of its runs with -sN", wanted));
+      return;
+    }
+  }
+
+  // A run is its cell's name, plus -sN where there are several seeds: that may meet a cell's own
+  // name.
+  void check_run_names() {
+    for (const Cell& cell : cells_) {
+      if (cell.seeds.size() < 2) continue;
+      for (const std::int64_t seed : cell.seeds) {
+        const std::string name = fmt::format("{}-s{}", cell.name, seed);
+        const auto other = index_.find(name);
+        if (other == index_.end()) continue;
+        diagnostics_.error(cells_[other->second].place, "duplicate_name",
+                           "the run name '" + name + "' is also seed " + std::to_string(seed) +
+                               " of '" + cell.name + "'",
+                           "rename one of the two");
+      }
+    }
+  }
+
+  std::vector<Cell>& cells_;
+  const SweepFile& file_;
+  Diagnostics& diagnostics_;
+  std::set<std::string> taken_;
+  std::map<std::string, std::size_t> index_;
+};
+
+}  // namespace
+
+std::string science_hash(const json& config, const Cell* parent, const CellParent* reference) {
+  json science = fields_of(config, config::FieldClass::science);
+  if (parent != nullptr) {
+    science["model.path"] = {{"parent", parent->cell_hash}, {"checkpoint", reference->checkpoint}};
+    if (reference->seed) science["model.path"]["seed"] = *reference->seed;
+  } else if (reference != nullptr) {
+    science["model.path"] = {{"run", reference->sweep + "/" + reference->cell},
+                             {"checkpoint", reference->checkpoint}};
+  }
+  return sha256(canonical_json(science));
+}
+
+std::string judge_hash(const json& config) {
+  return sha256(canonical_json(fields_of(config, config::FieldClass::judge)));
+}
+
+std::string run_hash(const std::string& cell_hash, std::int64_t seed) {
+  return sha256(canonical_json({{"cell", cell_hash}, {"seed", seed}}));
+}
+
+void connect(std::vector<Cell>& cells, const SweepFile& file, Diagnostics& diagnostics) {
+  Connector(cells, file, diagnostics).run();
+}
+
+}  // namespace sarsweep::sweep

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "coordinator/sweep/cell.h"
+
+namespace sarsweep::sweep {
+
+// word-word-N from SHA-256 of study and cell hash: the same cell has the same name everywhere.
+// Where it is taken, the next N is. Adds the name to `taken`.
+std::string memorable_name(const std::string& study, const std::string& cell_hash,
+                           std::set<std::string>& taken);
+
+// The template with each {field} replaced by its active value (nothing where it is inactive) and
+// what may not stand in a name by '-'. Throws Error(invalid) for an unknown field or an open brace.
+std::string fill_template(const std::string& text, const nlohmann::json& config);
+
+}  // namespace sarsweep::sweep
