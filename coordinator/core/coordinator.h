@@ -3,31 +3,24 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
+#include "coordinator/core/coordinator_options.h"
+#include "coordinator/core/sweep_language.h"
 #include "schema/base/clock.h"
 #include "schema/protocol/messages.h"
 
 namespace sarsweep::coordinator {
 
-struct CoordinatorOptions {
-  std::filesystem::path home;   // database, tokens
-  std::filesystem::path store;  // run directories and objects; default <home>/store
-  double heartbeat_s = 5;
-  double lease_s = 30;
-  double regrant_after_s = 40;   // from the last heartbeat
-  double restart_grace_s = 60;   // least time every lease gets after a restart
-  double cancel_grace_s = 120;   // then a cancelling run is killed
-};
-
 struct RunFilter {
   std::string sweep, study, state, selector;  // empty: any
   std::int64_t limit = 1000;
-  std::string after;                          // a run id: continue behind it
+  std::string after;  // a run id: continue behind it
 };
 
 struct DataOutcome {  // of an append at an offset
@@ -47,11 +40,15 @@ class Coordinator {
   // Opens and migrates <home>/sarsweep.db (refusing a second coordinator, a newer schema, a network
   // filesystem), gives every live lease its grace.
   Coordinator(CoordinatorOptions options, const Clock& clock);
+  Coordinator(CoordinatorOptions options, const Clock& clock, SweepLanguage language);
   ~Coordinator();
 
   // ---- people ----
   nlohmann::json plan(const SweepSource& source);
-  // Throws Error(invalid); with diagnostics when `diagnostics` is given.
+  // An empty key makes the submit unrepeatable. Throws Error(invalid); `problems`, if given, then
+  // holds
+  // {"diagnostics": [...]} or {"needs_files": [...]}. Error(conflict): the key was used for another
+  // file.
   nlohmann::json submit(const SweepSource& source, const std::string& idempotency_key,
                         const std::string& actor, nlohmann::json* problems);
   nlohmann::json apply_verb(const std::string& run_id, Verb verb, bool from_scratch,

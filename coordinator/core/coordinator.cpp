@@ -1,0 +1,147 @@
+#include "coordinator/core/coordinator.h"
+
+#include <utility>
+
+#include "coordinator/core/core.h"
+#include "coordinator/core/history_views.h"
+#include "coordinator/core/leasing.h"
+#include "coordinator/core/reaper.h"
+#include "coordinator/core/run_views.h"
+#include "coordinator/core/selector.h"
+#include "coordinator/core/streams.h"
+#include "coordinator/core/submit.h"
+#include "coordinator/core/sweep_views.h"
+#include "coordinator/core/verbs.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+
+using nlohmann::json;
+
+struct Coordinator::Impl {
+  Core core;
+
+  // One consistent look at a run and what hangs on it.
+  template <typename F>
+  json of_run(const std::string& id, F&& view) const {
+    return core.database.read(
+        [&](Connection& c) -> json { return view(c, RunStore(c).need_uid(id)); });
+  }
+};
+
+Coordinator::Coordinator(CoordinatorOptions options, const Clock& clock, SweepLanguage language)
+    : impl_(new Impl{{std::move(options), clock, std::move(language)}}) {}
+Coordinator::~Coordinator() = default;
+
+json Coordinator::plan(const SweepSource& source) { return plan_sweep(impl_->core, source); }
+json Coordinator::submit(const SweepSource& source, const std::string& idempotency_key,
+                         const std::string& actor, json* problems) {
+  return submit_sweep(impl_->core, {source, idempotency_key, actor}, problems);
+}
+json Coordinator::apply_verb(const std::string& run_id, Verb verb, bool from_scratch,
+                             const std::string& actor) {
+  return coordinator::apply_verb(impl_->core, run_id, verb, from_scratch, actor);
+}
+
+json Coordinator::sweeps() const {
+  return impl_->core.database.read([](Connection& c) { return sweeps_view(c); });
+}
+json Coordinator::sweep(const std::string& name) const {
+  return impl_->core.database.read([&](Connection& c) { return sweep_view(c, name); });
+}
+json Coordinator::runs(const RunFilter& filter) const {
+  return impl_->core.database.read([&](Connection& c) {
+    json out = json::array();
+    for (const RunRow& run : select_runs(c, filter)) {
+      out.push_back(run_document(impl_->core, c, run));
+    }
+    return out;
+  });
+}
+json Coordinator::run(const std::string& id) const {
+  return impl_->of_run(
+      id, [&](Connection& c, const RunRow& run) { return run_detail(impl_->core, c, run); });
+}
+json Coordinator::metrics(const std::string& id, const std::vector<std::string>& keys,
+                          bool all_attempts, std::int64_t max_points) const {
+  return impl_->of_run(id, [&](Connection& c, const RunRow& run) {
+    return metrics_view(c, run, {keys, all_attempts, max_points});
+  });
+}
+json Coordinator::log(const std::string& id, std::int64_t offset, std::int64_t limit,
+                      std::optional<std::int64_t> attempt) const {
+  return impl_->of_run(id, [&](Connection& c, const RunRow& run) {
+    return log_view(impl_->core, c, run, {offset, limit, attempt});
+  });
+}
+json Coordinator::samples(const std::string& id) const {
+  return impl_->of_run(id, [](Connection& c, const RunRow& run) { return samples_view(c, run); });
+}
+json Coordinator::events(const std::string& id, std::int64_t after) const {
+  return impl_->of_run(
+      id, [&](Connection& c, const RunRow& run) { return events_view(c, run, after); });
+}
+json Coordinator::evaluation(const std::string& id) const {
+  return impl_->of_run(
+      id, [&](Connection& c, const RunRow& run) { return evaluation_view(impl_->core, c, run); });
+}
+json Coordinator::leaderboard(const std::string& sweep) const {
+  return impl_->core.database.read([&](Connection& c) { return leaderboard_view(c, sweep); });
+}
+json Coordinator::queue() const {
+  return impl_->core.database.read([](Connection& c) { return queue_view(c); });
+}
+json Coordinator::workers() const {
+  return impl_->core.database.read([&](Connection& c) { return workers_view(impl_->core, c); });
+}
+std::filesystem::path Coordinator::artifact(const std::string& sha256) const {
+  if (!impl_->core.objects.has(sha256)) {
+    throw Error(ErrorCode::not_found, "no artifact has the digest " + sha256, "sha256");
+  }
+  return impl_->core.objects.object(sha256);
+}
+std::string Coordinator::prometheus() const {
+  return impl_->core.database.read([&](Connection& c) { return prometheus_text(impl_->core, c); });
+}
+
+RegisterReply Coordinator::register_worker(const RegisterRequest& request) {
+  return coordinator::register_worker(impl_->core, request);
+}
+LeaseReply Coordinator::lease(const LeaseRequest& request) {
+  return coordinator::lease(impl_->core, request);
+}
+HeartbeatReply Coordinator::heartbeat(const HeartbeatRequest& request) {
+  return coordinator::heartbeat(impl_->core, request);
+}
+void Coordinator::started(const LeaseKey& key) { coordinator::started(impl_->core, key); }
+FinishOutcome Coordinator::finish(const FinishRequest& request) {
+  return coordinator::finish(impl_->core, request);
+}
+void Coordinator::leave(const std::string& worker_id, const std::string& incarnation) {
+  coordinator::leave(impl_->core, worker_id, incarnation);
+}
+
+DataOutcome Coordinator::append_events(const LeaseKey& key, std::int64_t offset,
+                                       std::string_view lines) {
+  return coordinator::append_events(impl_->core, key, offset, lines);
+}
+DataOutcome Coordinator::append_log(const LeaseKey& key, std::int64_t offset,
+                                    std::string_view bytes) {
+  return coordinator::append_log(impl_->core, key, offset, bytes);
+}
+std::vector<std::string> Coordinator::missing_artifacts(const LeaseKey& key,
+                                                        const std::vector<std::string>& sha256) {
+  return coordinator::missing_artifacts(impl_->core, key, sha256);
+}
+void Coordinator::commit_artifact(const LeaseKey& key, const std::string& sha256,
+                                  const std::filesystem::path& file) {
+  coordinator::commit_artifact(impl_->core, key, sha256, file);
+}
+std::filesystem::path Coordinator::incoming_folder() const {
+  return impl_->core.objects.incoming();
+}
+
+void Coordinator::tick() { reap(impl_->core); }
+const CoordinatorOptions& Coordinator::options() const { return impl_->core.options; }
+
+}  // namespace sarsweep::coordinator

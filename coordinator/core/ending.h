@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "schema/protocol/run_state.h"
+
+namespace sarsweep::coordinator {
+
+// Losses of the infrastructure (lost leases, signals, exit 75) that a run may suffer.
+inline constexpr std::int64_t kInfraBudget = 10;
+
+// How the trainer of one attempt ended, and what its run had behind it.
+struct Exit {
+  int code = 0;
+  int signal = 0;
+  bool draining = false;  // the worker stopped it on its own account
+  std::string reason;
+};
+struct Budget {
+  std::int64_t retries = 2;
+  std::int64_t user_failures = 0, infra_failures = 0;
+};
+
+enum class Charge { none, user, infrastructure };
+
+// What follows: the end of the attempt, the run's next state and the budget that pays.
+struct Ending {
+  AttemptEnd end = AttemptEnd::failed;
+  RunState to = RunState::failed;
+  Charge charge = Charge::none;
+  std::int64_t delay_ms = 0;  // of a backoff
+  std::string reason;
+};
+
+// The exit-code policy for a run in a held state. Pure.
+//   0 done; 143 preempted, queued again, no budget; 77 and 78 failed at once; 75 and signals cost
+//   the infrastructure's budget; anything else (76 too: the micro batch is not halved) the run's
+//   `retries`. A cancelling run never ends done; a pausing one does only with exit 0.
+Ending ending_of(RunState state, const Exit& exit, const Budget& budget);
+// The same for a lease that ran out.
+Ending ending_of_lost_lease(RunState state, const Budget& budget);
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,163 @@
+#include "coordinator/core/event_ingest.h"
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "coordinator/store/artifact_store.h"
+#include "coordinator/store/event_store.h"
+#include "coordinator/store/metric_store.h"
+#include "schema/base/error.h"
+#include "schema/base/json_text.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxDetail = 2000;
+
+struct Ingest {
+  Core& core;
+  Connection& connection;
+  Holding& holding;
+  std::int64_t run() const { return holding.run.id; }
+  std::int64_t epoch() const { return holding.attempt.epoch; }
+};
+
+double number_of(const json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (value == "inf") return std::numeric_limits<double>::infinity();
+  if (value == "-inf") return -std::numeric_limits<double>::infinity();
+  if (value == "nan" || value.is_null()) return std::numeric_limits<double>::quiet_NaN();
+  throw Error(ErrorCode::invalid,
+              "a metric is neither a number nor nan, inf, -inf: " + value.dump());
+}
+
+// Events name files beneath the attempt's folder only.
+std::string inner_path(const json& event, const char* key) {
+  const std::string text = event.at(key);
+  const std::filesystem::path path(text);
+  bool climbs = text.empty() || path.is_absolute();
+  for (const auto& part : path) climbs = climbs || part == "..";
+  if (climbs) throw Error(ErrorCode::invalid, "'" + text + "' does not stay in the run directory");
+  return text;
+}
+
+std::string digest(const Ingest& to, const json& event) {
+  const std::string sha256 = event.at("sha256");
+  static_cast<void>(to.core.objects.object(sha256));  // Throws if it is no digest.
+  return sha256;
+}
+
+void note(const Ingest& to, const std::string& what, std::string detail) {
+  if (detail.size() > kMaxDetail) detail.resize(kMaxDetail);
+  EventStore(to.connection).add({to.run(), to.core.now_ms(), "trainer", what, std::move(detail)});
+}
+
+void on_metrics(const Ingest& to, const json& event) {
+  const std::int64_t step = event.at("step");
+  MetricStore metrics(to.connection);
+  for (const auto& [key, value] : event.at("values").items()) {
+    metrics.put(to.run(), key, {step, number_of(value), to.epoch()});
+  }
+}
+
+void on_checkpoint(const Ingest& to, const json& event) {
+  ArtifactStore(to.connection)
+      .put(CheckpointRow{to.run(), to.epoch(), event.at("step"), inner_path(event, "path"),
+                         event.at("manifest_sha256"), event.value("bytes", std::int64_t{0})});
+}
+
+void on_sample(const Ingest& to, const json& event) {
+  ArtifactStore(to.connection)
+      .put(SampleRow{to.run(), to.epoch(), event.at("step"), 0, inner_path(event, "file"),
+                     event.value("prompt", ""), event.value("seed", std::int64_t{0}),
+                     event.value("bytes", std::int64_t{0}), digest(to, event)});
+}
+
+void on_eval(const Ingest& to, const json& event) {
+  ArtifactStore(to.connection)
+      .put(EvaluationRow{to.run(), to.epoch(), event.at("step"), event.at("protocol_hash"),
+                         inner_path(event, "file"), event.value("bytes", std::int64_t{0}),
+                         digest(to, event)});
+}
+
+void on_digests(const Ingest& to, const json& event) {
+  json digests = event;
+  digests.erase("t");
+  digests.erase("type");
+  RunStore(to.connection).set_digests(to.run(), digests.dump());
+}
+
+void on_progress(const Ingest& to, const json& event) {
+  std::optional<std::int64_t> total;
+  if (event.contains("total_steps")) total = event["total_steps"].get<std::int64_t>();
+  RunStore(to.connection).set_progress(to.run(), event.at("step"), total);
+}
+
+void on_stage(const Ingest& to, const json& event) {
+  RunStore(to.connection).set_stage(to.run(), event.at("name"));
+}
+
+void on_warning(const Ingest& to, const json& event) { note(to, "warning", event.at("message")); }
+
+void on_error(const Ingest& to, const json& event) {
+  note(to, "error", event.value("code", "error") + ": " + event.at("message").get<std::string>());
+}
+
+void on_end(const Ingest& to, const json& event) {
+  const int code = event.at("exit_code");
+  AttemptStore(to.connection).record_end_event(to.holding.attempt, code);
+  to.holding.attempt.end_exit_code = code;
+}
+
+void ingest_line(const Ingest& to, std::string_view line) {
+  using Sink = void (*)(const Ingest&, const json&);
+  static const std::map<std::string, Sink> kSinks = {
+      {"metrics", on_metrics}, {"checkpoint", on_checkpoint}, {"sample", on_sample},
+      {"eval", on_eval},       {"digests", on_digests},       {"progress", on_progress},
+      {"stage", on_stage},     {"warning", on_warning},       {"error", on_error},
+      {"end", on_end}};
+  const json event = parse_json(line, "event");
+  const auto sink = kSinks.find(event.at("type").get<std::string>());
+  if (sink != kSinks.end()) sink->second(to, event);  // Later trainers may say more.
+}
+
+// The savepoint keeps a line that fails half-way from leaving half of its points.
+void ingest_guarded(const Ingest& to, std::string_view line) {
+  std::string fault;
+  to.connection.script("SAVEPOINT line");
+  try {
+    ingest_line(to, line);
+  } catch (const json::exception& error) {
+    fault = error.what();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::internal) throw;
+    fault = error.what();
+  }
+  if (!fault.empty()) to.connection.script("ROLLBACK TO line");
+  to.connection.script("RELEASE line");
+  if (!fault.empty()) note(to, "warning", "an event could not be read: " + fault);
+}
+
+}  // namespace
+
+void ingest_events(Core& core, Connection& connection, Holding& holding, std::string_view lines) {
+  if (!lines.empty() && lines.back() != '\n') {
+    throw Error(ErrorCode::invalid,
+                "events come in complete lines; the last byte must be a newline");
+  }
+  const Ingest to{core, connection, holding};
+  while (!lines.empty()) {
+    const std::size_t end = lines.find('\n');
+    if (end > 0) ingest_guarded(to, lines.substr(0, end));
+    lines.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,85 @@
+#include "coordinator/core/holding.h"
+
+#include <fmt/format.h>
+
+#include "schema/base/digest.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+Error fenced(const LeaseKey& key, const std::string& why) {
+  return {ErrorCode::fenced,
+          fmt::format("run {} epoch {}: {}; stop this trainer", key.run_id, key.lease_epoch, why)};
+}
+
+void reclaim(Core& core, Connection& connection, Holding& holding) {
+  AttemptStore(connection).reopen(holding.attempt);
+  holding.attempt.end.reset();
+  RunStore runs(connection);
+  runs.count_failure(holding.run, true, holding.run.infra_failures > 0 ? -1 : 0);
+  runs.move(holding.run, {.to = RunState::running,
+                          .actor = holding.attempt.worker_name,
+                          .reason = "the worker came back before anyone was granted the run",
+                          .now_ms = core.now_ms()});
+}
+
+}  // namespace
+
+std::string grant_token(const std::string& store_incarnation, const std::string& run,
+                        std::int64_t epoch, const std::string& worker_incarnation) {
+  return hmac_sha256(store_incarnation, fmt::format("{}|{}|{}", run, epoch, worker_incarnation));
+}
+
+Budget budget_of(const RunRow& run) { return {run.retries, run.user_failures, run.infra_failures}; }
+
+Holding find_holding(Core& core, Connection& connection, const LeaseKey& key) {
+  std::optional<RunRow> run = RunStore(connection).find_uid(key.run_id);
+  if (!run) throw fenced(key, "there is no such run");
+  std::optional<AttemptRow> attempt = AttemptStore(connection).find(run->id, key.lease_epoch);
+  if (!attempt) throw fenced(key, "there was no such grant");
+  const std::string token =
+      grant_token(core.incarnation, run->uid, attempt->epoch, attempt->incarnation);
+  if (!equal_secrets(token, key.grant_token)) throw fenced(key, "the grant token is wrong");
+  if (run->lease_epoch != attempt->epoch) {
+    throw fenced(key, fmt::format("epoch {} has been granted since", run->lease_epoch));
+  }
+  return {std::move(*run), std::move(*attempt)};
+}
+
+Holding hold(Core& core, Connection& connection, const LeaseKey& key) {
+  Holding holding = find_holding(core, connection, key);
+  const RunState state = holding.run.state;
+  const bool requeued = state == RunState::queued || state == RunState::backoff;
+  if (holding.attempt.end == AttemptEnd::lost && requeued) reclaim(core, connection, holding);
+  if (holding.attempt.end) {
+    // What a killed trainer had already written is still welcome.
+    const bool killed = holding.attempt.end == AttemptEnd::cancelled && !holding.attempt.exit_code;
+    if (!killed) throw fenced(key, "that attempt is over");
+    return holding;
+  }
+  core.leases.set(holding.run.id, core.after(core.options.regrant_after_s));
+  return holding;
+}
+
+void conclude(Core& core, Connection& connection, Holding& holding, const Ending& ending) {
+  const std::int64_t now = core.now_ms();
+  AttemptStore(connection).close(holding.attempt, {ending.end, ending.reason, now});
+  RunStore runs(connection);
+  if (ending.charge != Charge::none) {
+    runs.count_failure(holding.run, ending.charge == Charge::infrastructure, 1);
+  }
+  Move move{.to = ending.to,
+            .actor = holding.attempt.worker_name,
+            .reason = ending.reason,
+            .now_ms = now};
+  if (ending.to == RunState::backoff) move.not_before_ms = now + ending.delay_ms;
+  if (holding.run.reason == "withdrawn" && ending.to == RunState::cancelled) {
+    move.reason = "withdrawn";
+  }
+  runs.move(holding.run, move);
+  core.leases.drop(holding.run.id);
+  settle_families(connection, now);
+}
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,236 @@
+#include "coordinator/core/leasing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "coordinator/core/holding.h"
+#include "coordinator/core/run_document.h"
+#include "coordinator/core/scheduler.h"
+#include "coordinator/store/worker_store.h"
+#include "schema/base/digest.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxSlots = 1024;
+constexpr std::size_t kMaxText = 200;
+
+void require_short(const std::string& text, const char* field) {
+  if (text.empty() || text.size() > kMaxText) {
+    throw Error(ErrorCode::invalid, fmt::format("{} needs 1 to {} characters", field, kMaxText),
+                field);
+  }
+}
+
+json slots_json(const std::vector<Slot>& slots) {
+  json out = json::array();
+  for (const Slot& slot : slots) out.push_back({{"index", slot.index}, {"device", slot.device}});
+  return out;
+}
+
+std::string save_worker(Core& core, Connection& connection, const RegisterRequest& request) {
+  WorkerStore workers(connection);
+  if (const std::optional<WorkerRow> old = workers.find_name(request.name)) {
+    const auto heard = core.leases.last_heard(old->id);
+    const bool alive =
+        heard && core.clock.steady() < *heard + std::chrono::duration<double>(core.options.lease_s);
+    if (alive && !old->departed && old->host != request.host) {
+      throw Error(ErrorCode::conflict,
+                  fmt::format("a worker named '{}' lives on {}; choose another --name",
+                              request.name, old->host),
+                  "name");
+    }
+  }
+  const std::string uid = workers.save({.uid = "w" + random_hex(6),
+                                        .name = request.name,
+                                        .incarnation = request.incarnation,
+                                        .host = request.host,
+                                        .threads = request.threads,
+                                        .slots = slots_json(request.slots).dump(),
+                                        .last_seen_ms = core.now_ms()});
+  core.leases.heard(workers.find_uid(uid)->id, core.clock.steady());
+  return uid;
+}
+
+WorkerRow known_worker(Core& core, Connection& connection, const std::string& uid,
+                       const std::string& incarnation) {
+  const std::optional<WorkerRow> worker = WorkerStore(connection).find_uid(uid);
+  if (!worker)
+    throw Error(ErrorCode::not_found, "no worker has the id '" + uid + "'; register again");
+  if (worker->incarnation != incarnation) {
+    throw Error(
+        ErrorCode::conflict,
+        "worker " + worker->name + " was started again elsewhere; this process is superseded");
+  }
+  core.leases.heard(worker->id, core.clock.steady());
+  return *worker;
+}
+
+// The slots that `worker` offers and that no open attempt of this very process holds: a grant whose
+// reply was lost keeps its slots until its lease runs out.
+std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker,
+                             const LeaseRequest& request) {
+  std::set<int> held;
+  for (const AttemptRow& attempt : AttemptStore(connection).open()) {
+    if (attempt.worker != worker.id || attempt.incarnation != worker.incarnation) continue;
+    for (const int slot : json::parse(attempt.slots)) held.insert(slot);
+  }
+  std::vector<Slot> free;
+  for (const json& slot : json::parse(worker.slots)) {
+    const int index = slot["index"];
+    const bool offered = std::find(request.free_slots.begin(), request.free_slots.end(), index) !=
+                         request.free_slots.end();
+    if (offered && !held.contains(index)) free.push_back({index, slot["device"]});
+  }
+  return free;
+}
+
+std::vector<Candidate> candidates(Connection& connection) {
+  std::vector<Candidate> found;
+  for (const RunRow& run : RunStore(connection).in_state(RunState::queued)) {
+    const json config = json::parse(run.config);
+    found.push_back({.run = run.id,
+                     .priority = run.priority,
+                     .sweep = run.sweep,
+                     .position = run.position,
+                     .slots = config.value("resources.gpus", std::int64_t{1}),
+                     .device = config.value("resources.device", "auto")});
+  }
+  return found;
+}
+
+// One grant; nullopt if the run cannot even be described, which ends the attempt and fails the run.
+std::optional<Grant> grant(Core& core, Connection& connection, const WorkerRow& worker,
+                           const Assignment& assignment) {
+  RunStore runs(connection);
+  RunRow run = runs.need(assignment.run);
+  const std::int64_t epoch = runs.next_epoch(run);
+  runs.move(run, {.to = RunState::leased,
+                  .actor = worker.name,
+                  .reason = fmt::format("attempt {} on {}", epoch, worker.name),
+                  .now_ms = core.now_ms()});
+  AttemptRow attempt{.run = run.id,
+                     .epoch = epoch,
+                     .worker = worker.id,
+                     .worker_name = worker.name,
+                     .incarnation = worker.incarnation,
+                     .slots = json(assignment.slots).dump(),
+                     .granted_ms = core.now_ms()};
+  try {
+    RunDocument document = document_of(core, connection, run);
+    attempt.resume_step = document.resume_step;
+    AttemptStore(connection).insert(attempt);
+    core.leases.set(run.id, core.after(core.options.regrant_after_s));
+    const std::string token = grant_token(core.incarnation, run.uid, epoch, worker.incarnation);
+    return Grant{{run.uid, epoch, token}, run.name, assignment.slots, std::move(document.run_json)};
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::internal) throw;
+    AttemptStore(connection).insert(attempt);
+    Holding holding{run, attempt};
+    conclude(core, connection, holding,
+             {AttemptEnd::spec_error, RunState::failed, Charge::none, 0, error.what()});
+    return std::nullopt;
+  }
+}
+
+LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& request) {
+  const WorkerRow worker = known_worker(core, connection, request.worker_id, request.incarnation);
+  WorkerStore workers(connection);
+  if (const auto old = workers.find_reply(worker, request.nonce)) {
+    return json::parse(*old).get<LeaseReply>();
+  }
+  LeaseReply reply;
+  if (!worker.draining && !worker.departed) {
+    const std::vector<Slot> free = free_slots(connection, worker, request);
+    for (const Assignment& assignment : plan_grants(candidates(connection), free)) {
+      std::optional<Grant> made = grant(core, connection, worker, assignment);
+      if (made) reply.grants.push_back(std::move(*made));
+    }
+  }
+  workers.save_reply(worker, request.nonce, json(reply).dump(), core.now_ms());
+  return reply;
+}
+
+Order order_for(Core& core, const RunRow& run) {
+  if (run.state == RunState::pausing) return Order::pause;
+  if (run.state != RunState::cancelling) return Order::go_on;
+  const auto grace_ms = static_cast<std::int64_t>(core.options.cancel_grace_s * 1000);
+  return core.now_ms() - run.state_ms >= grace_ms ? Order::kill : Order::cancel;
+}
+
+Order renewed(Core& core, Connection& connection, const LeaseKey& key) {
+  try {
+    const Holding holding = hold(core, connection, key);
+    if (holding.attempt.end) return Order::kill;
+    return order_for(core, holding.run);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::fenced) throw;
+    return Order::fenced;
+  }
+}
+
+}  // namespace
+
+RegisterReply register_worker(Core& core, const RegisterRequest& request) {
+  require_short(request.name, "name");
+  require_short(request.incarnation, "incarnation");
+  if (request.slots.empty() || request.slots.size() > kMaxSlots) {
+    throw Error(ErrorCode::invalid, fmt::format("a worker needs 1 to {} slots", kMaxSlots),
+                "slots");
+  }
+  const std::string uid = core.database.write(
+      Urgency::state, [&](Connection& c) { return save_worker(core, c, request); });
+  return {uid, core.options.heartbeat_s, core.options.lease_s, core.options.store.string(),
+          (core.options.home / "cache").string()};
+}
+
+LeaseReply lease(Core& core, const LeaseRequest& request) {
+  require_short(request.nonce, "nonce");
+  return core.database.write(Urgency::state,
+                             [&](Connection& c) { return answer(core, c, request); });
+}
+
+HeartbeatReply heartbeat(Core& core, const HeartbeatRequest& request) {
+  return core.database.write(Urgency::state, [&](Connection& c) {
+    const WorkerRow worker = known_worker(core, c, request.worker_id, request.incarnation);
+    WorkerStore(c).set_draining(worker.id, request.draining);
+    HeartbeatReply reply;
+    for (const LeaseKey& key : request.leases) {
+      reply.runs.push_back({key.run_id, key.lease_epoch, renewed(core, c, key)});
+    }
+    return reply;
+  });
+}
+
+void started(Core& core, const LeaseKey& key) {
+  core.database.write(Urgency::state, [&](Connection& c) {
+    Holding holding = hold(core, c, key);
+    const std::int64_t now = core.now_ms();
+    AttemptStore(c).mark_started(holding.run.id, holding.attempt.epoch, now);
+    RunStore runs(c);
+    runs.mark_started(holding.run.id, now);
+    if (holding.run.state == RunState::leased) {
+      runs.move(holding.run,
+                {.to = RunState::running, .actor = holding.attempt.worker_name, .now_ms = now});
+    }
+  });
+}
+
+void leave(Core& core, const std::string& worker_id, const std::string& incarnation) {
+  core.database.write(Urgency::state, [&](Connection& c) {
+    const WorkerRow worker = known_worker(core, c, worker_id, incarnation);
+    WorkerStore(c).depart(worker.id);
+    for (const AttemptRow& attempt : AttemptStore(c).open()) {
+      if (attempt.worker != worker.id || attempt.incarnation != incarnation) continue;
+      Holding holding{RunStore(c).need(attempt.run), attempt};
+      conclude(core, c, holding, ending_of_lost_lease(holding.run.state, budget_of(holding.run)));
+    }
+  });
+}
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "coordinator/core/core.h"
+#include "schema/protocol/messages.h"
+
+namespace sarsweep::coordinator {
+
+// The workers' side of the coordinator, one transaction a call.
+RegisterReply register_worker(Core& core, const RegisterRequest& request);
+LeaseReply lease(Core& core, const LeaseRequest& request);
+HeartbeatReply heartbeat(Core& core, const HeartbeatRequest& request);
+void started(Core& core, const LeaseKey& key);
+void leave(Core& core, const std::string& worker_id, const std::string& incarnation);
+
+}  // namespace sarsweep::coordinator

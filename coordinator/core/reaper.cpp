@@ -1,0 +1,24 @@
+#include "coordinator/core/reaper.h"
+
+#include "coordinator/core/holding.h"
+
+namespace sarsweep::coordinator {
+
+void reap(Core& core) {
+  core.database.write(Urgency::state, [&](Connection& c) {
+    const auto now = core.clock.steady();
+    RunStore runs(c);
+    for (const AttemptRow& attempt : AttemptStore(c).open()) {
+      if (!core.leases.expired(attempt.run, now)) continue;
+      Holding holding{runs.need(attempt.run), attempt};
+      conclude(core, c, holding, ending_of_lost_lease(holding.run.state, budget_of(holding.run)));
+    }
+    for (RunRow& run : runs.in_state(RunState::backoff)) {
+      if (run.not_before_ms.value_or(0) > core.now_ms()) continue;
+      runs.move(run, {.to = RunState::queued, .actor = "coordinator", .now_ms = core.now_ms()});
+    }
+    settle_families(c, core.now_ms());
+  });
+}
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,44 @@
+#include "coordinator/core/scheduler.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace sarsweep::coordinator {
+namespace {
+
+bool fits(const Slot& slot, const std::string& device) {
+  return device == "auto" || slot.device.compare(0, device.size(), device) == 0;
+}
+
+}  // namespace
+
+void put_in_order(std::vector<Candidate>& candidates) {
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tuple(-a.priority, a.sweep, a.position, a.run) <
+           std::tuple(-b.priority, b.sweep, b.position, b.run);
+  });
+}
+
+std::vector<Assignment> plan_grants(std::vector<Candidate> candidates, std::vector<Slot> free) {
+  put_in_order(candidates);
+  std::vector<Assignment> grants;
+  for (const Candidate& candidate : candidates) {
+    Assignment assignment{candidate.run, {}};
+    for (const Slot& slot : free) {
+      const auto have = static_cast<std::int64_t>(assignment.slots.size());
+      if (have < candidate.slots && fits(slot, candidate.device)) {
+        assignment.slots.push_back(slot.index);
+      }
+    }
+    if (static_cast<std::int64_t>(assignment.slots.size()) < candidate.slots) continue;
+    const auto taken = [&](const Slot& slot) {
+      return std::find(assignment.slots.begin(), assignment.slots.end(), slot.index) !=
+             assignment.slots.end();
+    };
+    free.erase(std::remove_if(free.begin(), free.end(), taken), free.end());
+    grants.push_back(std::move(assignment));
+  }
+  return grants;
+}
+
+}  // namespace sarsweep::coordinator

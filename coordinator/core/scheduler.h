@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "schema/protocol/messages.h"
+
+namespace sarsweep::coordinator {
+
+// A run that could start, as the scheduler sees it.
+struct Candidate {
+  std::int64_t run = 0;
+  std::int64_t priority = 0;    // higher first
+  std::int64_t sweep = 0;       // older first (ids grow)
+  std::int64_t position = 0;    // order in the file
+  std::int64_t slots = 1;       // all on one machine
+  std::string device = "auto";  // auto | cpu | cuda
+};
+
+struct Assignment {
+  std::int64_t run = 0;
+  std::vector<int> slots;
+};
+
+// Priority, then age of the sweep, then order in the file.
+void put_in_order(std::vector<Candidate>& candidates);
+
+// What to start on the free slots of one machine. Pure. A run that does not fit is passed over.
+std::vector<Assignment> plan_grants(std::vector<Candidate> candidates, std::vector<Slot> free);
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,96 @@
+#include "coordinator/core/selector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+constexpr std::size_t kShownCandidates = 10;
+
+std::string full_name(const RunRow& run) { return run.sweep_name + "/" + run.name; }
+
+bool named(const RunRow& run, const std::string& text) {
+  const std::string seeded = fmt::format("{}-s{}", run.cell, run.seed);
+  return run.uid == text || run.name == text || full_name(run) == text || seeded == text ||
+         run.sweep_name + "/" + seeded == text;
+}
+
+bool begins(const RunRow& run, const std::string& text) {
+  return run.name.compare(0, text.size(), text) == 0 ||
+         full_name(run).compare(0, text.size(), text) == 0;
+}
+
+template <typename Keep>
+std::vector<RunRow> kept(const std::vector<RunRow>& rows, const Keep& keep) {
+  std::vector<RunRow> out;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(out), keep);
+  return out;
+}
+
+[[noreturn]] void refuse(const std::string& selector, const std::vector<RunRow>& candidates,
+                         const char* what) {
+  std::vector<std::string> names;
+  for (const RunRow& run : candidates) {
+    if (names.size() < kShownCandidates) names.push_back(full_name(run));
+  }
+  const std::string list =
+      names.empty() ? "there are no runs" : fmt::format("candidates: {}", fmt::join(names, ", "));
+  throw Error(ErrorCode::not_found, fmt::format("'{}' {}; {}", selector, what, list), "selector");
+}
+
+std::vector<RunRow> of_group(const std::vector<RunRow>& rows, const std::string& selector) {
+  const std::string group = selector.substr(1);
+  std::vector<RunRow> found = kept(rows, [&](const RunRow& run) {
+    return run.sweep_name == group || run.sweep_name + "/" + run.study == group;
+  });
+  if (found.empty()) refuse(selector, rows, "names no sweep or study");
+  return found;
+}
+
+std::vector<RunRow> chosen(const std::vector<RunRow>& rows, const std::string& selector) {
+  if (selector.front() == '@') return of_group(rows, selector);
+  std::vector<RunRow> found = kept(rows, [&](const RunRow& run) { return named(run, selector); });
+  if (found.empty()) {
+    found = kept(rows, [&](const RunRow& run) { return begins(run, selector); });
+  }
+  if (found.empty()) refuse(selector, rows, "names no run");
+  if (found.size() > 1) refuse(selector, found, "is ambiguous");
+  return found;
+}
+
+}  // namespace
+
+std::vector<RunRow> select_runs(Connection& connection, const RunFilter& filter) {
+  RunStore runs(connection);
+  std::vector<RunRow> rows = runs.all();
+  if (!filter.sweep.empty()) {
+    rows = kept(rows, [&](const RunRow& run) { return run.sweep_name == filter.sweep; });
+  }
+  if (!filter.study.empty()) {
+    rows = kept(rows, [&](const RunRow& run) { return run.study == filter.study; });
+  }
+  if (!filter.selector.empty()) rows = chosen(rows, filter.selector);
+  if (!filter.state.empty()) {
+    const std::optional<RunState> state = parse_run_state(filter.state);
+    if (!state)
+      throw Error(ErrorCode::invalid, "no state is called '" + filter.state + "'", "state");
+    rows = kept(rows, [&](const RunRow& run) {
+      return (run.alias_of ? runs.need(*run.alias_of).state : run.state) == *state;
+    });
+  }
+  if (!filter.after.empty()) {
+    const auto last = std::find_if(rows.begin(), rows.end(),
+                                   [&](const RunRow& run) { return run.uid == filter.after; });
+    if (last == rows.end()) throw Error(ErrorCode::not_found, "no run has the id " + filter.after);
+    rows.erase(rows.begin(), last + 1);
+  }
+  const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(filter.limit, 0, 100'000));
+  if (rows.size() > limit) rows.resize(limit);
+  return rows;
+}
+
+}  // namespace sarsweep::coordinator

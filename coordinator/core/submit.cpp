@@ -1,0 +1,268 @@
+#include "coordinator/core/submit.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "coordinator/core/sweep_diff.h"
+#include "coordinator/store/event_store.h"
+#include "coordinator/store/sweep_store.h"
+#include "schema/base/digest.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+json diagnostics_json(const std::vector<Diagnostic>& diagnostics) {
+  json out = json::array();
+  for (const Diagnostic& diagnostic : diagnostics) out.push_back(diagnostic);
+  return out;
+}
+
+json counts_of(const ExpandedSweep& expanded, const SweepDiff& diff) {
+  std::map<PlanAction, std::int64_t> n;
+  for (const DiffRow& row : diff.rows) ++n[row.action];
+  return {{"cells", expanded.cells},
+          {"rows", expanded.runs.size()},
+          {"distinct_cells", expanded.distinct_cells},
+          {"trainings", expanded.trainings},
+          {"new", n[PlanAction::fresh]},
+          {"kept", n[PlanAction::kept]},
+          {"cached", n[PlanAction::cached]},
+          {"withdrawn", diff.withdrawn.size()}};
+}
+
+json parent_name(const ExpandedSweep& expanded, const DiffRow& row) {
+  if (row.parent_index) return expanded.runs[*row.parent_index].name;
+  if (row.parent_run) return row.parent_run->sweep_name + "/" + row.parent_run->name;
+  return nullptr;
+}
+
+json plan_row(const ExpandedSweep& expanded, std::size_t i, const DiffRow& row) {
+  const PlannedRun& run = expanded.runs[i];
+  return {{"name", run.name},
+          {"cell", run.cell},
+          {"label", run.label},
+          {"study", run.study},
+          {"seed", run.seed},
+          {"cell_hash", run.cell_hash},
+          {"run_hash", row.run_hash.empty() ? run.run_hash : row.run_hash},
+          {"action", to_string(row.action)},
+          {"alias_of", run.alias_of ? json(*run.alias_of) : json(nullptr)},
+          {"source_run", row.source ? json(row.source->uid) : json(nullptr)},
+          {"parent", parent_name(expanded, row)},
+          {"config", run.config}};
+}
+
+json withdrawn_row(const RunRow& run) {
+  return {{"name", run.name},         {"cell", run.cell},
+          {"label", run.label},       {"study", run.study},
+          {"seed", run.seed},         {"cell_hash", run.cell_hash},
+          {"run_hash", run.run_hash}, {"action", to_string(PlanAction::withdrawn)},
+          {"alias_of", nullptr},      {"source_run", nullptr},
+          {"parent", nullptr},        {"config", json::parse(run.config)}};
+}
+
+std::int64_t priority_of(const json& config) {
+  const json priority = config.value("resources.priority", json("normal"));
+  if (priority == "high") return 1;
+  return priority == "low" ? -1 : 0;
+}
+
+// Writes one comparison into the store.
+class Submission {
+ public:
+  Submission(Core& core, Connection& connection, const SubmitRequest& request,
+             const ExpandedSweep& expanded)
+      : core_(core),
+        connection_(connection),
+        runs_(connection),
+        request_(request),
+        expanded_(expanded) {}
+
+  json apply(const SweepDiff& diff) {
+    sweep_ = SweepStore(connection_)
+                 .save({.name = expanded_.name,
+                        .description = expanded_.description,
+                        .objective_metric = expanded_.objective_metric,
+                        .objective_goal = expanded_.objective_goal,
+                        .report = json(expanded_.report).dump(),
+                        .studies = json(expanded_.studies).dump(),
+                        .text = request_.source.text,
+                        .file = request_.source.file,
+                        .created_ms = core_.now_ms()});
+    for (std::size_t i = 0; i < diff.rows.size(); ++i) ids_.push_back(store_row(i, diff.rows[i]));
+    for (std::size_t i = 0; i < diff.rows.size(); ++i) link_row(i, diff);
+    for (const RunRow& run : diff.withdrawn) withdraw(run);
+    for (const RunRow& run : diff.lost_aliases) runs_.erase_alias(run.id);
+    settle_families(connection_, core_.now_ms());
+    const json counts = counts_of(expanded_, diff);
+    json names = json::array();
+    for (const PlannedRun& run : expanded_.runs) names.push_back(run.name);
+    return {{"sweep", expanded_.name},
+            {"url", ""},
+            {"created", counts["new"]},
+            {"kept", counts["kept"]},
+            {"withdrawn", counts["withdrawn"]},
+            {"cached", counts["cached"]},
+            {"runs", names}};
+  }
+
+ private:
+  RunRow definition(std::size_t i, const DiffRow& row) const {
+    const PlannedRun& planned = expanded_.runs[i];
+    RunRow run;
+    run.uid = "r" + random_hex(8);
+    run.sweep = sweep_;
+    run.position = static_cast<std::int64_t>(i);
+    run.name = planned.name;
+    run.cell = planned.cell;
+    run.label = planned.label;
+    run.study = planned.study;
+    run.seed = planned.seed;
+    run.cell_hash = planned.cell_hash;
+    run.run_hash = row.run_hash;
+    run.judge_hash = planned.judge_hash;
+    if (planned.parent) run.parent_checkpoint = planned.parent->checkpoint;
+    if (run.parent_checkpoint.empty()) run.parent_checkpoint = "last";
+    const auto text = [](const json& j) { return j.is_null() ? std::string("{}") : j.dump(); };
+    run.config = text(planned.config);
+    run.origins = text(planned.origins);
+    run.axes = text(planned.axes);
+    run.path_bases = text(planned.path_bases);
+    run.priority = priority_of(planned.config);
+    run.retries = planned.config.value("resources.retries", std::int64_t{2});
+    run.state = planned.parent || planned.alias_of ? RunState::waiting : RunState::queued;
+    run.created_ms = core_.now_ms();
+    return run;
+  }
+
+  std::int64_t store_row(std::size_t i, const DiffRow& row) {
+    RunRow run = definition(i, row);
+    if (row.existing) return update_row(*row.existing, run, row);
+    if (row.source) {
+      run.state = RunState::done;
+      run.source_run = row.source->id;
+      run.reason = "cached: " + row.source->sweep_name + "/" + row.source->name;
+      run.finished_ms = run.created_ms;
+    }
+    const std::int64_t id = runs_.insert(run);
+    EventStore(connection_)
+        .add({id, run.created_ms, request_.actor, std::string(to_string(run.state)), "submitted"});
+    return id;
+  }
+
+  // What has not started takes the file's new word; what has started keeps its own.
+  std::int64_t update_row(RunRow existing, const RunRow& run, const DiffRow& row) {
+    if (existing.never_started()) {
+      runs_.redefine(existing.id, run);
+    } else {
+      runs_.place(existing.id, run.position);
+    }
+    if (row.action == PlanAction::fresh && existing.state == RunState::cancelled &&
+        existing.reason == "withdrawn") {
+      runs_.renew(existing, false);
+      runs_.move(existing, {.to = run.state, .actor = request_.actor, .now_ms = core_.now_ms()});
+    }
+    const bool freed = existing.alias_of && row.action != PlanAction::alias;
+    if (freed && run.state == RunState::queued && existing.state == RunState::waiting) {
+      runs_.move(existing, {.to = run.state, .actor = request_.actor, .now_ms = core_.now_ms()});
+    }
+    return existing.id;
+  }
+
+  void link_row(std::size_t i, const SweepDiff& diff) {
+    const DiffRow& row = diff.rows[i];
+    std::optional<std::int64_t> parent, alias;
+    if (row.parent_index) {
+      const std::optional<std::size_t> target = diff.rows[*row.parent_index].alias_index;
+      parent = ids_[target.value_or(*row.parent_index)];
+    } else if (row.parent_run) {
+      parent = row.parent_run->id;
+    }
+    if (row.action == PlanAction::alias) alias = ids_[*row.alias_index];
+    runs_.link(ids_[i], parent, alias);
+  }
+
+  void withdraw(RunRow run) {
+    const RunState to = is_held(run.state) ? RunState::cancelling : RunState::cancelled;
+    if (run.state == to) return;
+    runs_.move(
+        run, {.to = to, .actor = request_.actor, .reason = "withdrawn", .now_ms = core_.now_ms()});
+  }
+
+  Core& core_;
+  Connection& connection_;
+  RunStore runs_;
+  const SubmitRequest& request_;
+  const ExpandedSweep& expanded_;
+  std::int64_t sweep_ = 0;
+  std::vector<std::int64_t> ids_;
+};
+
+[[noreturn]] void refuse(const std::vector<Diagnostic>& diagnostics, json* problems) {
+  if (problems != nullptr) *problems = {{"diagnostics", diagnostics_json(diagnostics)}};
+  throw Error(ErrorCode::invalid,
+              fmt::format("the sweep has {} problem{}; nothing was submitted", diagnostics.size(),
+                          diagnostics.size() == 1 ? "" : "s"));
+}
+
+json submit_within(Core& core, Connection& connection, const SubmitRequest& request,
+                   const ExpandedSweep& expanded, json* problems) {
+  SweepStore sweeps(connection);
+  const std::string digest = sha256(json(request.source).dump());
+  if (!request.idempotency_key.empty()) {
+    if (const auto known = sweeps.find_submission(request.idempotency_key)) {
+      if (known->digest == digest) return json::parse(known->reply);
+      throw Error(ErrorCode::conflict,
+                  "this Idempotency-Key was used for another submit; choose a new one");
+    }
+  }
+  const SweepDiff diff = compare(connection, expanded, request.source);
+  if (!diff.problems.empty()) refuse(diff.problems, problems);
+  json reply = Submission(core, connection, request, expanded).apply(diff);
+  if (!request.idempotency_key.empty()) {
+    sweeps.save_submission(request.idempotency_key, {digest, reply.dump()}, core.now_ms());
+  }
+  return reply;
+}
+
+}  // namespace
+
+json plan_sweep(Core& core, const SweepSource& source) {
+  const ExpandedSweep expanded = core.language.expand(source);
+  std::vector<Diagnostic> diagnostics = expanded.diagnostics;
+  SweepDiff diff;
+  if (!expanded.has_errors()) {
+    diff = core.database.read([&](Connection& c) { return compare(c, expanded, source); });
+    diagnostics.insert(diagnostics.end(), diff.problems.begin(), diff.problems.end());
+  }
+  json rows = json::array();
+  for (std::size_t i = 0; i < diff.rows.size(); ++i) {
+    rows.push_back(plan_row(expanded, i, diff.rows[i]));
+  }
+  for (const RunRow& run : diff.withdrawn) rows.push_back(withdrawn_row(run));
+  json document = {{"sweep", expanded.name},
+                   {"counts", counts_of(expanded, diff)},
+                   {"runs", rows},
+                   {"estimate", {{"gpu_hours", nullptr}, {"disk_bytes", nullptr}}},
+                   {"diagnostics", diagnostics_json(diagnostics)}};
+  if (!expanded.needs_files.empty()) document["needs_files"] = expanded.needs_files;
+  return document;
+}
+
+json submit_sweep(Core& core, const SubmitRequest& request, json* problems) {
+  const ExpandedSweep expanded = core.language.expand(request.source);
+  if (!expanded.needs_files.empty()) {
+    if (problems != nullptr) *problems = {{"needs_files", expanded.needs_files}};
+    throw Error(ErrorCode::invalid, "the sweep names prompt files that were not sent");
+  }
+  if (expanded.has_errors()) refuse(expanded.diagnostics, problems);
+  return core.database.write(Urgency::state, [&](Connection& c) {
+    return submit_within(core, c, request, expanded, problems);
+  });
+}
+
+}  // namespace sarsweep::coordinator

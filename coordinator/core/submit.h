@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "coordinator/core/core.h"
+
+namespace sarsweep::coordinator {
+
+// The plan document; errors are diagnostics inside.
+nlohmann::json plan_sweep(Core& core, const SweepSource& source);
+
+struct SubmitRequest {
+  const SweepSource& source;
+  std::string idempotency_key;  // empty: none
+  std::string actor;
+};
+
+// The submit document, in one transaction, or Error(invalid) with the reasons in `problems`
+// (nullable).
+nlohmann::json submit_sweep(Core& core, const SubmitRequest& request, nlohmann::json* problems);
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,198 @@
+#include "coordinator/core/sweep_diff.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "coordinator/core/run_document.h"
+#include "coordinator/store/sweep_store.h"
+#include "schema/base/digest.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+class Comparison {
+ public:
+  Comparison(Connection& connection, const ExpandedSweep& expanded, const SweepSource& source)
+      : runs_(connection), sweeps_(connection), expanded_(expanded), source_(source) {
+    diff_.rows.resize(expanded.runs.size());
+    for (std::size_t i = 0; i < expanded.runs.size(); ++i) index_[expanded.runs[i].name] = i;
+  }
+
+  SweepDiff finish() {
+    for (std::size_t i = 0; i < diff_.rows.size(); ++i) link(i);
+    for (std::size_t i = 0; i < diff_.rows.size(); ++i) hash(i, 0);
+    const std::optional<SweepRow> sweep = sweeps_.find(expanded_.name);
+    for (std::size_t i = 0; i < diff_.rows.size(); ++i) judge(i, sweep);
+    if (sweep) find_withdrawn(*sweep);
+    return std::move(diff_);
+  }
+
+ private:
+  void problem(const std::string& code, const std::string& message, const std::string& cure) {
+    diff_.problems.push_back({.file = source_.file,
+                              .severity = "error",
+                              .code = code,
+                              .message = message,
+                              .suggestion = cure,
+                              .source = ""});
+  }
+
+  void link(std::size_t i) {
+    const PlannedRun& planned = expanded_.runs[i];
+    if (planned.alias_of) {
+      const auto target = index_.find(*planned.alias_of);
+      if (target != index_.end()) diff_.rows[i].alias_index = target->second;
+    }
+    if (!planned.parent) return;
+    const ParentRef& parent = *planned.parent;
+    if (parent.sweep == expanded_.name || parent.sweep.empty()) {
+      link_inside(i, parent);
+    } else {
+      link_outside(i, parent);
+    }
+    if (!diff_.rows[i].parent_index && !diff_.rows[i].parent_run) {
+      problem("unknown_parent",
+              fmt::format("{}: there is no run '{}' with seed {} in the sweep '{}'", planned.name,
+                          parent.cell, parent.seed, parent.sweep),
+              "submit that sweep first, or correct the name");
+    }
+  }
+
+  void link_inside(std::size_t i, const ParentRef& parent) {
+    std::vector<std::size_t> cell;
+    for (std::size_t k = 0; k < expanded_.runs.size(); ++k) {
+      if (k == i || expanded_.runs[k].cell != parent.cell) continue;
+      cell.push_back(k);
+      if (expanded_.runs[k].seed == parent.seed) diff_.rows[i].parent_index = k;
+    }
+    if (!diff_.rows[i].parent_index && cell.size() == 1) diff_.rows[i].parent_index = cell.front();
+  }
+
+  void link_outside(std::size_t i, const ParentRef& parent) {
+    const std::optional<SweepRow> sweep = sweeps_.find(parent.sweep);
+    if (!sweep) return;
+    std::vector<RunRow> cell;
+    for (RunRow& run : runs_.of_sweep(sweep->id)) {
+      if (run.cell != parent.cell && run.name != parent.cell) continue;
+      if (run.alias_of) run = runs_.need(*run.alias_of);
+      if (run.seed == parent.seed) diff_.rows[i].parent_run = run;
+      cell.push_back(run);
+    }
+    if (!diff_.rows[i].parent_run && cell.size() == 1) diff_.rows[i].parent_run = cell.front();
+  }
+
+  // The run's own hash joined with its parent's. `depth` bounds a file that names itself as parent.
+  std::string hash(std::size_t i, std::size_t depth) {
+    DiffRow& row = diff_.rows[i];
+    if (!row.run_hash.empty()) return row.run_hash;
+    const std::string own = expanded_.runs[i].run_hash;
+    if (depth > diff_.rows.size()) {
+      throw Error(ErrorCode::invalid, expanded_.runs[i].name + " is its own ancestor", "parent");
+    }
+    if (row.parent_index) {
+      row.run_hash = sha256(own + "|" + hash(*row.parent_index, depth + 1));
+    } else if (row.parent_run) {
+      row.run_hash = sha256(own + "|" + row.parent_run->run_hash);
+    } else {
+      row.run_hash = own;
+    }
+    return row.run_hash;
+  }
+
+  static std::string absolute(const std::string& config, const std::string& bases) {
+    const json paths = json::parse(bases);
+    const json all = with_absolute_paths(json::parse(config), paths);
+    json only = json::object();
+    for (const auto& [field, base] : paths.items()) {
+      if (field != "model.path" || all.value(field, json()).is_string()) {
+        only[field] = all.value(field, json());
+      }
+    }
+    return only.dump();
+  }
+
+  // A finished run with the same science, judged alike, on the very same paths.
+  std::optional<RunRow> find_source(std::size_t i) {
+    const PlannedRun& planned = expanded_.runs[i];
+    const std::string paths = absolute(planned.config.dump(), planned.path_bases.dump());
+    std::optional<RunRow> found;
+    for (const RunRow& run : runs_.with_hash(diff_.rows[i].run_hash)) {
+      if (run.state != RunState::done || run.judge_hash != planned.judge_hash) continue;
+      if (absolute(run.config, run.path_bases) == paths) found = runs_.need(run.data_run());
+    }
+    return found;
+  }
+
+  void judge(std::size_t i, const std::optional<SweepRow>& sweep) {
+    const PlannedRun& planned = expanded_.runs[i];
+    DiffRow& row = diff_.rows[i];
+    if (sweep) row.existing = runs_.find_name(sweep->id, planned.name);
+    if (row.existing && !row.existing->never_started() && row.existing->run_hash != row.run_hash) {
+      problem("changed_run",
+              fmt::format("{} has started with another configuration and is never altered",
+                          planned.name),
+              "give the changed run another name");
+      return;
+    }
+    if (row.alias_index && (!row.existing || row.existing->never_started())) {
+      row.action = PlanAction::alias;
+      return;
+    }
+    if (row.existing && row.existing->run_hash == row.run_hash) {
+      const bool returns =
+          row.existing->reason == "withdrawn" || row.existing->alias_of.has_value();
+      if (!returns) {
+        row.action = PlanAction::kept;
+        return;
+      }
+    }
+    if (!source_.rerun && (!row.existing || row.existing->never_started())) {
+      row.source = find_source(i);
+    }
+    if (row.existing) row.source.reset();  // Its name is taken by a run of its own.
+    row.action = row.source ? PlanAction::cached : PlanAction::fresh;
+  }
+
+  void find_withdrawn(const SweepRow& sweep) {
+    for (RunRow& run : runs_.of_sweep(sweep.id)) {
+      if (index_.contains(run.name)) continue;
+      if (run.alias_of) {
+        diff_.lost_aliases.push_back(run);
+      } else if (!is_terminal(run.state) && (run.never_started() || source_.prune)) {
+        diff_.withdrawn.push_back(run);
+      }
+    }
+  }
+
+  RunStore runs_;
+  SweepStore sweeps_;
+  const ExpandedSweep& expanded_;
+  const SweepSource& source_;
+  std::map<std::string, std::size_t> index_;
+  SweepDiff diff_;
+};
+
+}  // namespace
+
+std::string_view to_string(PlanAction action) {
+  switch (action) {
+    case PlanAction::fresh: return "new";
+    case PlanAction::kept: return "kept";
+    case PlanAction::cached: return "cached";
+    case PlanAction::alias: return "alias";
+    case PlanAction::withdrawn: return "withdrawn";
+  }
+  return "";
+}
+
+SweepDiff compare(Connection& connection, const ExpandedSweep& expanded,
+                  const SweepSource& source) {
+  return Comparison(connection, expanded, source).finish();
+}
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,173 @@
+#include "coordinator/core/sweep_views.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "coordinator/core/scheduler.h"
+#include "coordinator/store/attempt_store.h"
+#include "coordinator/store/run_store.h"
+#include "coordinator/store/sweep_store.h"
+#include "coordinator/store/worker_store.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+json summary(Connection& connection, const SweepRow& sweep) {
+  std::set<std::string> cells;
+  std::map<std::string, std::int64_t> counts;
+  std::int64_t rows = 0;
+  for (const RunRow& run : RunStore(connection).of_sweep(sweep.id)) {
+    if (run.reason == "withdrawn" && run.state == RunState::cancelled) continue;
+    ++rows;
+    cells.insert(run.cell);
+    if (!run.alias_of) ++counts[std::string(to_string(run.state))];
+  }
+  return {{"sweep", sweep.name},
+          {"description", sweep.description},
+          {"created_ms", sweep.created_ms},
+          {"objective", {{"metric", sweep.objective_metric}, {"goal", sweep.objective_goal}}},
+          {"report", json::parse(sweep.report)},
+          {"cells", cells.size()},
+          {"rows", rows},
+          {"counts", counts}};
+}
+
+std::string why_waiting(Connection& connection, const RunRow& run, std::int64_t ahead) {
+  if (run.state == RunState::backoff) return "tries again after: " + run.reason;
+  if (run.state == RunState::waiting && run.parent) {
+    const RunRow parent = RunStore(connection).need(*run.parent);
+    return fmt::format("waits for {}, which is {}", parent.name, to_string(parent.state));
+  }
+  if (run.state == RunState::blocked) return run.reason;
+  return ahead == 0 ? "next for a free slot" : fmt::format("{} ahead of it", ahead);
+}
+
+std::string life_of(const Core& core, const WorkerRow& worker) {
+  const auto heard = core.leases.last_heard(worker.id);
+  if (worker.departed || !heard) return worker.departed ? "gone" : "silent";
+  const double silent = std::chrono::duration<double>(core.clock.steady() - *heard).count();
+  if (silent <= core.options.lease_s) return "live";
+  return silent <= core.options.regrant_after_s ? "silent" : "gone";
+}
+
+std::int64_t last_seen_ms(const Core& core, const WorkerRow& worker) {
+  const auto heard = core.leases.last_heard(worker.id);
+  if (!heard) return worker.last_seen_ms;
+  const auto ago = core.clock.steady() - *heard;
+  return core.now_ms() - std::chrono::duration_cast<std::chrono::milliseconds>(ago).count();
+}
+
+json slots_of(Connection& connection, const WorkerRow& worker) {
+  std::map<int, RunRow> busy;
+  for (const AttemptRow& attempt : AttemptStore(connection).open()) {
+    if (attempt.worker != worker.id) continue;
+    for (const int slot : json::parse(attempt.slots)) {
+      busy[slot] = RunStore(connection).need(attempt.run);
+    }
+  }
+  json slots = json::array();
+  for (const json& slot : json::parse(worker.slots)) {
+    const auto run = busy.find(slot["index"].get<int>());
+    const bool taken = run != busy.end();
+    slots.push_back({{"index", slot["index"]},
+                     {"device", slot["device"]},
+                     {"run_id", taken ? json(run->second.uid) : json(nullptr)},
+                     {"run_name", taken ? json(run->second.name) : json(nullptr)}});
+  }
+  return slots;
+}
+
+}  // namespace
+
+json sweeps_view(Connection& connection) {
+  json out = json::array();
+  for (const SweepRow& sweep : SweepStore(connection).all()) {
+    out.push_back(summary(connection, sweep));
+  }
+  return out;
+}
+
+json sweep_view(Connection& connection, const std::string& name) {
+  const std::optional<SweepRow> sweep = SweepStore(connection).find(name);
+  if (!sweep) throw Error(ErrorCode::not_found, "no sweep is called '" + name + "'", "sweep");
+  json document = summary(connection, *sweep);
+  document["text"] = sweep->text;
+  document["file"] = sweep->file;
+  document["studies"] = json::parse(sweep->studies);
+  return document;
+}
+
+json queue_view(Connection& connection) {
+  static constexpr const char* kPriority[] = {"low", "normal", "high"};
+  RunStore runs(connection);
+  json out = json::array();
+  for (const RunState state :
+       {RunState::queued, RunState::backoff, RunState::waiting, RunState::blocked}) {
+    std::map<std::int64_t, RunRow> rows;
+    std::vector<Candidate> order;
+    for (const RunRow& run : runs.in_state(state)) {
+      rows[run.id] = run;
+      order.push_back({run.id, run.priority, run.sweep, run.position, 1, "auto"});
+    }
+    put_in_order(order);
+    for (const Candidate& candidate : order) {
+      const RunRow& run = rows[candidate.run];
+      const auto ahead = static_cast<std::int64_t>(out.size());
+      out.push_back({{"position", ahead + 1},
+                     {"id", run.uid},
+                     {"name", run.name},
+                     {"sweep", run.sweep_name},
+                     {"state", to_string(run.state)},
+                     {"reason", why_waiting(connection, run, ahead)},
+                     {"priority", kPriority[run.priority + 1]}});
+    }
+  }
+  return out;
+}
+
+json workers_view(const Core& core, Connection& connection) {
+  json out = json::array();
+  for (const WorkerRow& worker : WorkerStore(connection).all()) {
+    out.push_back({{"id", worker.uid},
+                   {"name", worker.name},
+                   {"host", worker.host},
+                   {"state", life_of(core, worker)},
+                   {"draining", worker.draining},
+                   {"last_seen_ms", last_seen_ms(core, worker)},
+                   {"slots", slots_of(connection, worker)}});
+  }
+  return out;
+}
+
+std::string prometheus_text(const Core& core, Connection& connection) {
+  std::string text = "# HELP sarsweep_runs Runs by state.\n# TYPE sarsweep_runs gauge\n";
+  for (const RunState state : kRunStates) {
+    const auto n =
+        connection.integer("SELECT COUNT(*) FROM run WHERE state = ?1 AND alias_of IS NULL",
+                           {std::string(to_string(state))});
+    text += fmt::format("sarsweep_runs{{state=\"{}\"}} {}\n", to_string(state), n.value_or(0));
+  }
+  std::map<std::string, int> workers = {{"live", 0}, {"silent", 0}, {"gone", 0}};
+  for (const WorkerRow& worker : WorkerStore(connection).all()) ++workers[life_of(core, worker)];
+  text += "# HELP sarsweep_workers Workers by state.\n# TYPE sarsweep_workers gauge\n";
+  for (const auto& [state, n] : workers) {
+    text += fmt::format("sarsweep_workers{{state=\"{}\"}} {}\n", state, n);
+  }
+  text += "# HELP sarsweep_attempts_total Attempts by their end.\n";
+  text += "# TYPE sarsweep_attempts_total counter\n";
+  for (const AttemptEnd end : kAttemptEnds) {
+    const auto n = connection.integer("SELECT COUNT(*) FROM attempt WHERE \"end\" = ?1",
+                                      {std::string(to_string(end))});
+    text +=
+        fmt::format("sarsweep_attempts_total{{end=\"{}\"}} {}\n", to_string(end), n.value_or(0));
+  }
+  return text;
+}
+
+}  // namespace sarsweep::coordinator

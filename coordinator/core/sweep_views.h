@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "coordinator/core/core.h"
+
+namespace sarsweep::coordinator {
+
+// Published documents about more than one run.
+nlohmann::json sweeps_view(Connection& connection);
+nlohmann::json sweep_view(Connection& connection, const std::string& name);
+nlohmann::json queue_view(Connection& connection);
+nlohmann::json workers_view(const Core& core, Connection& connection);
+std::string prometheus_text(const Core& core, Connection& connection);
+nlohmann::json leaderboard_view(Connection& connection, const std::string& sweep);
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <type_traits>
+
+#include "coordinator/store/connection.h"
+
+namespace sarsweep::coordinator {
+
+// State changes are served before metric batches.
+enum class Urgency { state, bulk };
+
+// <home>/sarsweep.db: one thread owns the only writing connection and serves a queue, many works to
+// a commit (synchronous FULL), each in its own savepoint: what throws leaves nothing behind.
+// `write` returns after the commit is on disk. Readers use read-only connections of a pool.
+// Thread-safe.
+class Database {
+ public:
+  // Opens and migrates. Throws Error: `invalid` for a schema newer than this program.
+  explicit Database(const std::filesystem::path& file);
+  ~Database();
+
+  template <typename F>
+  std::invoke_result_t<F&, Connection&> write(Urgency urgency, F&& work) {
+    using Result = std::invoke_result_t<F&, Connection&>;
+    if constexpr (std::is_void_v<Result>) {
+      submit(urgency, work);
+    } else {
+      std::optional<Result> result;
+      submit(urgency, [&](Connection& c) { result.emplace(work(c)); });
+      return std::move(*result);
+    }
+  }
+
+  // One consistent view of the last commit. The work must not call `write`.
+  template <typename F>
+  std::invoke_result_t<F&, Connection&> read(F&& work) const {
+    using Result = std::invoke_result_t<F&, Connection&>;
+    std::optional<Result> result;
+    visit([&](Connection& c) { result.emplace(work(c)); });
+    return std::move(*result);
+  }
+
+ private:
+  using Work = std::function<void(Connection&)>;
+  void submit(Urgency urgency, const Work& work);
+  void visit(const Work& work) const;
+
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Brings a database to the newest schema, one transaction a migration. Throws Error(invalid) if its
+// user_version is newer.
+void migrate(Connection& connection);
+
+}  // namespace sarsweep::coordinator

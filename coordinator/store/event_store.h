@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/store/connection.h"
+
+namespace sarsweep::coordinator {
+
+struct EventRow {
+  std::optional<std::int64_t> run;
+  std::int64_t t_ms = 0;
+  std::string actor;  // a person's token name, a worker's name, "coordinator", "trainer"
+  std::string what;   // the new state, or a word such as "warning"
+  std::string detail;
+  std::int64_t seq = 0;
+};
+
+// Who did what to which run, when and why; append-only.
+class EventStore {
+ public:
+  explicit EventStore(Connection& connection) : connection_(connection) {}
+  void add(const EventRow& event);
+  std::vector<EventRow> of_run(std::int64_t run, std::int64_t after, std::int64_t limit);
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace sarsweep::coordinator

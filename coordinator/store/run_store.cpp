@@ -1,0 +1,248 @@
+#include "coordinator/store/run_store.h"
+
+#include <fmt/format.h>
+
+#include "coordinator/store/event_store.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+constexpr const char* kSelect = R"sql(
+  SELECT r.id, r.uid, r.sweep, s.name, r.position, r.name, r.cell, r.label, r.study, r.seed,
+         r.cell_hash, r.run_hash, r.judge_hash, r.alias_of, r.source_run, r.parent,
+         r.parent_checkpoint, r.config, r.origins, r.axes, r.path_bases, r.priority, r.retries,
+         r.state, r.reason, r.state_ms, r.not_before_ms, r.generation, r.lease_epoch,
+         r.checkpoint_floor, r.user_failures, r.infra_failures, r.step, r.total_steps, r.stage,
+         r.digests, r.created_ms, r.started_ms, r.finished_ms
+    FROM run r JOIN sweep s ON s.id = r.sweep
+)sql";
+constexpr const char* kOrder = " ORDER BY s.id, r.position, r.id";
+
+RunState parsed_state(const std::string& text) {
+  const std::optional<RunState> state = parse_run_state(text);
+  if (!state) throw Error(ErrorCode::internal, "database: unknown run state '" + text + "'");
+  return *state;
+}
+
+void read_definition(const Row& row, RunRow& run) {
+  run.id = row.integer(0);
+  run.uid = row.text(1);
+  run.sweep = row.integer(2);
+  run.sweep_name = row.text(3);
+  run.position = row.integer(4);
+  run.name = row.text(5);
+  run.cell = row.text(6);
+  run.label = row.text(7);
+  run.study = row.text(8);
+  run.seed = row.integer(9);
+  run.cell_hash = row.text(10);
+  run.run_hash = row.text(11);
+  run.judge_hash = row.text(12);
+  run.alias_of = row.maybe_integer(13);
+  run.source_run = row.maybe_integer(14);
+  run.parent = row.maybe_integer(15);
+  run.parent_checkpoint = row.text(16);
+  run.config = row.text(17);
+  run.origins = row.text(18);
+  run.axes = row.text(19);
+  run.path_bases = row.text(20);
+  run.priority = row.integer(21);
+  run.retries = row.integer(22);
+}
+
+RunRow read_run(const Row& row) {
+  RunRow run;
+  read_definition(row, run);
+  run.state = parsed_state(row.text(23));
+  run.reason = row.text(24);
+  run.state_ms = row.integer(25);
+  run.not_before_ms = row.maybe_integer(26);
+  run.generation = row.integer(27);
+  run.lease_epoch = row.integer(28);
+  run.checkpoint_floor = row.integer(29);
+  run.user_failures = row.integer(30);
+  run.infra_failures = row.integer(31);
+  run.step = row.integer(32);
+  run.total_steps = row.maybe_integer(33);
+  run.stage = row.text(34);
+  run.digests = row.maybe_text(35);
+  run.created_ms = row.integer(36);
+  run.started_ms = row.maybe_integer(37);
+  run.finished_ms = row.maybe_integer(38);
+  return run;
+}
+
+SqlValues definition(const RunRow& r) {
+  return {
+      r.position,  r.name,     r.cell,       r.label,         r.study,       r.seed,
+      r.cell_hash, r.run_hash, r.judge_hash, sql(r.alias_of), sql(r.parent), r.parent_checkpoint,
+      r.config,    r.origins,  r.axes,       r.path_bases,    r.priority,    r.retries};
+}
+
+}  // namespace
+
+std::int64_t RunStore::insert(const RunRow& row) {
+  SqlValues values = definition(row);
+  for (const SqlValue& value :
+       SqlValues{row.uid, row.sweep, sql(row.source_run), std::string(to_string(row.state)),
+                 row.reason, row.created_ms, row.created_ms, sql(row.finished_ms)}) {
+    values.push_back(value);
+  }
+  connection_.change(R"sql(
+    INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
+                     alias_of, parent, parent_checkpoint, config, origins, axes, path_bases, priority,
+                     retries, uid, sweep, source_run, state, reason, state_ms, created_ms, finished_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+            ?21, ?22, ?23, ?24, ?25, ?26))sql",
+                     values);
+  return connection_.last_id();
+}
+
+void RunStore::redefine(std::int64_t id, const RunRow& row) {
+  SqlValues values = definition(row);
+  values.emplace_back(id);
+  connection_.change(R"sql(
+    UPDATE run SET position = ?1, name = ?2, cell = ?3, label = ?4, study = ?5, seed = ?6,
+           cell_hash = ?7, run_hash = ?8, judge_hash = ?9, alias_of = ?10, parent = ?11,
+           parent_checkpoint = ?12, config = ?13, origins = ?14, axes = ?15, path_bases = ?16,
+           priority = ?17, retries = ?18
+     WHERE id = ?19 AND lease_epoch = 0)sql",
+                     values);
+}
+
+void RunStore::place(std::int64_t id, std::int64_t position) {
+  connection_.change("UPDATE run SET position = ?2 WHERE id = ?1", {id, position});
+}
+
+void RunStore::link(std::int64_t id, std::optional<std::int64_t> parent,
+                    std::optional<std::int64_t> alias_of) {
+  connection_.change("UPDATE run SET parent = ?2, alias_of = ?3 WHERE id = ?1 AND lease_epoch = 0",
+                     {id, sql(parent), sql(alias_of)});
+}
+
+void RunStore::erase_alias(std::int64_t id) {
+  connection_.change("DELETE FROM event WHERE run = ?1", {id});
+  connection_.change("DELETE FROM run WHERE id = ?1 AND alias_of IS NOT NULL", {id});
+}
+
+std::vector<RunRow> RunStore::select(const std::string& where, const SqlValues& values) {
+  std::vector<RunRow> rows;
+  connection_.each(kSelect + where + kOrder, values,
+                   [&](const Row& row) { rows.push_back(read_run(row)); });
+  return rows;
+}
+
+std::optional<RunRow> RunStore::find(std::int64_t id) {
+  std::vector<RunRow> rows = select("WHERE r.id = ?1", {id});
+  if (rows.empty()) return std::nullopt;
+  return rows.front();
+}
+
+std::optional<RunRow> RunStore::find_uid(const std::string& uid) {
+  std::vector<RunRow> rows = select("WHERE r.uid = ?1", {uid});
+  if (rows.empty()) return std::nullopt;
+  return rows.front();
+}
+
+RunRow RunStore::need(std::int64_t id) {
+  std::optional<RunRow> run = find(id);
+  if (!run) throw Error(ErrorCode::internal, fmt::format("database: run {} is missing", id));
+  return *run;
+}
+
+RunRow RunStore::need_uid(const std::string& uid) {
+  std::optional<RunRow> run = find_uid(uid);
+  if (!run) throw Error(ErrorCode::not_found, "no run has the id '" + uid + "'", "run_id");
+  return *run;
+}
+
+std::vector<RunRow> RunStore::all() { return select("", {}); }
+std::vector<RunRow> RunStore::of_sweep(std::int64_t sweep) {
+  return select("WHERE r.sweep = ?1", {sweep});
+}
+std::vector<RunRow> RunStore::in_state(RunState state) {
+  return select("WHERE r.state = ?1 AND r.alias_of IS NULL", {std::string(to_string(state))});
+}
+std::vector<RunRow> RunStore::with_hash(const std::string& run_hash) {
+  return select("WHERE r.run_hash = ?1 AND r.alias_of IS NULL", {run_hash});
+}
+std::optional<RunRow> RunStore::find_name(std::int64_t sweep, const std::string& name) {
+  std::vector<RunRow> rows = select("WHERE r.sweep = ?1 AND r.name = ?2", {sweep, name});
+  if (rows.empty()) return std::nullopt;
+  return rows.front();
+}
+
+void RunStore::move(RunRow& run, const Move& move) {
+  const std::string from(to_string(run.state));
+  const std::string to(to_string(move.to));
+  if (!can_move(run.state, move.to)) {
+    throw Error(ErrorCode::conflict, fmt::format("{} cannot go from {} to {}", run.name, from, to));
+  }
+  const bool over = is_terminal(move.to);
+  const std::int64_t changed = connection_.change(
+      "UPDATE run SET state = ?3, reason = ?4, state_ms = ?5, not_before_ms = ?6,"
+      " finished_ms = CASE WHEN ?7 THEN ?5 ELSE NULL END WHERE id = ?1 AND state = ?2",
+      {run.id, from, to, move.reason, move.now_ms, sql(move.not_before_ms),
+       static_cast<std::int64_t>(over)});
+  if (changed != 1) {
+    throw Error(ErrorCode::conflict, fmt::format("{} is no longer {}", run.name, from));
+  }
+  EventStore(connection_)
+      .add({run.id, move.now_ms, move.actor, to,
+            move.reason.empty() ? "was " + from : fmt::format("was {}: {}", from, move.reason)});
+  run.state = move.to;
+  run.reason = move.reason;
+  run.state_ms = move.now_ms;
+  run.not_before_ms = move.not_before_ms;
+  run.finished_ms = over ? std::optional(move.now_ms) : std::nullopt;
+}
+
+void RunStore::count_failure(RunRow& run, bool infrastructure, int by) {
+  (infrastructure ? run.infra_failures : run.user_failures) += by;
+  connection_.change("UPDATE run SET user_failures = ?2, infra_failures = ?3 WHERE id = ?1",
+                     {run.id, run.user_failures, run.infra_failures});
+}
+
+void RunStore::renew(RunRow& run, bool forget) {
+  run.generation += 1;
+  run.user_failures = run.infra_failures = 0;
+  if (forget) run.checkpoint_floor = run.lease_epoch + 1;
+  connection_.change(
+      "UPDATE run SET generation = ?2, user_failures = 0, infra_failures = 0, checkpoint_floor = "
+      "?3,"
+      " step = CASE WHEN ?4 THEN 0 ELSE step END, source_run = NULL WHERE id = ?1",
+      {run.id, run.generation, run.checkpoint_floor, static_cast<std::int64_t>(forget)});
+}
+
+std::int64_t RunStore::next_epoch(RunRow& run) {
+  run.lease_epoch += 1;
+  connection_.change("UPDATE run SET lease_epoch = ?2 WHERE id = ?1", {run.id, run.lease_epoch});
+  return run.lease_epoch;
+}
+
+void RunStore::set_source(std::int64_t id, std::int64_t source) {
+  connection_.change("UPDATE run SET source_run = ?2 WHERE id = ?1", {id, source});
+}
+
+void RunStore::mark_started(std::int64_t id, std::int64_t now_ms) {
+  connection_.change("UPDATE run SET started_ms = COALESCE(started_ms, ?2) WHERE id = ?1",
+                     {id, now_ms});
+}
+
+void RunStore::set_progress(std::int64_t id, std::int64_t step,
+                            std::optional<std::int64_t> total_steps) {
+  connection_.change(
+      "UPDATE run SET step = ?2, total_steps = COALESCE(?3, total_steps) WHERE id = ?1",
+      {id, step, sql(total_steps)});
+}
+
+void RunStore::set_stage(std::int64_t id, const std::string& stage) {
+  connection_.change("UPDATE run SET stage = ?2 WHERE id = ?1", {id, stage});
+}
+
+void RunStore::set_digests(std::int64_t id, const std::string& json) {
+  connection_.change("UPDATE run SET digests = ?2 WHERE id = ?1", {id, json});
+}
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/store/connection.h"
+#include "schema/protocol/run_state.h"
+
+namespace sarsweep::coordinator {
+
+// A row of `run`. Documents (config, origins, axes, path_bases) stay JSON text until they are read.
+struct RunRow {
+  std::int64_t id = 0;
+  std::string uid;
+  std::int64_t sweep = 0;
+  std::string sweep_name;
+  std::int64_t position = 0;
+  std::string name, cell, label, study;
+  std::int64_t seed = 0;
+  std::string cell_hash, run_hash, judge_hash;
+  std::optional<std::int64_t> alias_of, source_run, parent;
+  std::string parent_checkpoint = "last";
+  std::string config = "{}", origins = "{}", axes = "{}", path_bases = "{}";
+  std::int64_t priority = 0, retries = 2;
+  RunState state = RunState::queued;
+  std::string reason = {};
+  std::int64_t state_ms = 0;
+  std::optional<std::int64_t> not_before_ms;
+  std::int64_t generation = 1, lease_epoch = 0, checkpoint_floor = 1;
+  std::int64_t user_failures = 0, infra_failures = 0;
+  std::int64_t step = 0;
+  std::optional<std::int64_t> total_steps;
+  std::string stage;
+  std::optional<std::string> digests;
+  std::int64_t created_ms = 0;
+  std::optional<std::int64_t> started_ms = {}, finished_ms = {};
+
+  // The run whose attempts, metrics and files are this one's.
+  std::int64_t data_run() const { return alias_of.value_or(source_run.value_or(id)); }
+  bool never_started() const { return lease_epoch == 0 && !source_run; }
+};
+
+// A move to another state: who, when and why go into `event`.
+struct Move {
+  RunState to = RunState::queued;
+  std::string actor = {};
+  std::string reason = {};
+  std::int64_t now_ms = 0;
+  std::optional<std::int64_t> not_before_ms = std::nullopt;  // with `backoff` only
+};
+
+// The runs, over one connection and inside its transaction.
+class RunStore {
+ public:
+  explicit RunStore(Connection& connection) : connection_(connection) {}
+
+  std::int64_t insert(const RunRow& row);
+  // Replaces definition and place (names, hashes, config, parent, position), not the life.
+  void redefine(std::int64_t id, const RunRow& row);
+  void place(std::int64_t id, std::int64_t position);
+  // Links to rows that may have been inserted after this one.
+  void link(std::int64_t id, std::optional<std::int64_t> parent,
+            std::optional<std::int64_t> alias_of);
+  void erase_alias(std::int64_t id);
+
+  std::optional<RunRow> find(std::int64_t id);
+  std::optional<RunRow> find_uid(const std::string& uid);
+  RunRow need(std::int64_t id);             // Throws Error(internal).
+  RunRow need_uid(const std::string& uid);  // Throws Error(not_found).
+  std::vector<RunRow> all();                // in submit order
+  std::vector<RunRow> of_sweep(std::int64_t sweep);
+  std::vector<RunRow> in_state(RunState state);  // aliases left out
+  std::vector<RunRow> with_hash(const std::string& run_hash);
+  std::optional<RunRow> find_name(std::int64_t sweep, const std::string& name);
+
+  // Moves `run` on and mirrors the new state in it. The guard stands in the WHERE: Error(conflict)
+  // if the row has left `run.state` meanwhile, or if run_state.h forbids the move.
+  void move(RunRow& run, const Move& move);
+
+  void count_failure(RunRow& run, bool infrastructure, int by);
+  // A person's new start: generation + 1, budgets reset; `forget` drops the checkpoints as well.
+  void renew(RunRow& run, bool forget);
+  // The next lease epoch, stored.
+  std::int64_t next_epoch(RunRow& run);
+  void set_source(std::int64_t id, std::int64_t source);
+  void mark_started(std::int64_t id, std::int64_t now_ms);
+  void set_progress(std::int64_t id, std::int64_t step, std::optional<std::int64_t> total_steps);
+  void set_stage(std::int64_t id, const std::string& stage);
+  void set_digests(std::int64_t id, const std::string& json);
+
+ private:
+  std::vector<RunRow> select(const std::string& where, const SqlValues& values);
+  Connection& connection_;
+};
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,54 @@
+#include "coordinator/store/sweep_store.h"
+
+namespace sarsweep::coordinator {
+
+std::int64_t SweepStore::save(const SweepRow& row) {
+  connection_.change(R"sql(
+    INSERT INTO sweep (name, description, objective_metric, objective_goal, report, studies, text, file,
+                       created_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT (name) DO UPDATE SET description = ?2, objective_metric = ?3, objective_goal = ?4,
+      report = ?5, studies = ?6, text = ?7, file = ?8)sql",
+                     {row.name, row.description, row.objective_metric, row.objective_goal,
+                      row.report, row.studies, row.text, row.file, row.created_ms});
+  return connection_.integer("SELECT id FROM sweep WHERE name = ?1", {row.name}).value();
+}
+
+std::vector<SweepRow> SweepStore::select(const std::string& tail, const SqlValues& values) {
+  std::vector<SweepRow> rows;
+  connection_.each(
+      "SELECT id, name, description, objective_metric, objective_goal, report, studies, text, file,"
+      " created_ms FROM sweep " +
+          tail,
+      values, [&](const Row& row) {
+        rows.push_back({row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4),
+                        row.text(5), row.text(6), row.text(7), row.text(8), row.integer(9)});
+      });
+  return rows;
+}
+
+std::optional<SweepRow> SweepStore::find(const std::string& name) {
+  std::vector<SweepRow> rows = select("WHERE name = ?1", {name});
+  if (rows.empty()) return std::nullopt;
+  return rows.front();
+}
+
+std::vector<SweepRow> SweepStore::all() { return select("ORDER BY id DESC", {}); }
+
+std::optional<Submission> SweepStore::find_submission(const std::string& key) {
+  std::optional<Submission> found;
+  connection_.each("SELECT digest, reply FROM submission WHERE key = ?1", {key},
+                   [&](const Row& row) {
+                     found = Submission{row.text(0), row.text(1)};
+                   });
+  return found;
+}
+
+void SweepStore::save_submission(const std::string& key, const Submission& submission,
+                                 std::int64_t now_ms) {
+  connection_.change(
+      "INSERT INTO submission (key, digest, reply, created_ms) VALUES (?1, ?2, ?3, ?4)",
+      {key, submission.digest, submission.reply, now_ms});
+}
+
+}  // namespace sarsweep::coordinator

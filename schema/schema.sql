@@ -1,0 +1,178 @@
+-- The schema after every migration, for readers; a test holds it against schema/migrations.
+-- Times ending in _ms are Unix milliseconds, for people and for backoffs; leases live in monotonic
+-- time inside the coordinator. The CHECK lists equal the enums of schema/protocol/run_state.h.
+
+CREATE TABLE store_info (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  incarnation TEXT NOT NULL,  -- secret of this store's grant tokens
+  created_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sweep (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  description TEXT NOT NULL,
+  objective_metric TEXT NOT NULL,
+  objective_goal TEXT NOT NULL CHECK (objective_goal IN ('minimize', 'maximize')),
+  report TEXT NOT NULL CHECK (json_valid(report)),
+  studies TEXT NOT NULL CHECK (json_valid(studies)),
+  text TEXT NOT NULL,
+  file TEXT NOT NULL,
+  created_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE submission (
+  key TEXT PRIMARY KEY,       -- Idempotency-Key
+  digest TEXT NOT NULL,       -- SHA-256 of the request
+  reply TEXT NOT NULL CHECK (json_valid(reply)),
+  created_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  uid TEXT NOT NULL UNIQUE,   -- the id outside; random, so that a new database never meets old folders
+  sweep INTEGER NOT NULL REFERENCES sweep (id),
+  position INTEGER NOT NULL,  -- order in the file
+  name TEXT NOT NULL,
+  cell TEXT NOT NULL,
+  label TEXT NOT NULL,
+  study TEXT NOT NULL,
+  seed INTEGER NOT NULL,
+  cell_hash TEXT NOT NULL,
+  run_hash TEXT NOT NULL,     -- with the resolved parent's
+  judge_hash TEXT NOT NULL,
+  alias_of INTEGER REFERENCES run (id),    -- an equal row of the same file: no state of its own
+  source_run INTEGER REFERENCES run (id),  -- cached: the run whose results these are
+  parent INTEGER REFERENCES run (id),
+  parent_checkpoint TEXT NOT NULL DEFAULT 'last' CHECK (parent_checkpoint IN ('last', 'best')),
+  config TEXT NOT NULL CHECK (json_valid(config)),          -- flat, paths as written
+  origins TEXT NOT NULL CHECK (json_valid(origins)),
+  axes TEXT NOT NULL CHECK (json_valid(axes)),
+  path_bases TEXT NOT NULL CHECK (json_valid(path_bases)),
+  priority INTEGER NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1 AND 1),
+  retries INTEGER NOT NULL DEFAULT 2 CHECK (retries >= 0),
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'queued', 'backoff', 'leased', 'running', 'pausing',
+    'paused', 'cancelling', 'cancelled', 'failed', 'blocked', 'done')),
+  reason TEXT NOT NULL DEFAULT '',
+  state_ms INTEGER NOT NULL,                       -- when it entered the state
+  not_before_ms INTEGER CHECK ((state = 'backoff') = (not_before_ms IS NOT NULL)),
+  generation INTEGER NOT NULL DEFAULT 1 CHECK (generation >= 1),
+  lease_epoch INTEGER NOT NULL DEFAULT 0 CHECK (lease_epoch >= 0),  -- +1 at every grant, never reused
+  checkpoint_floor INTEGER NOT NULL DEFAULT 1,     -- checkpoints of older epochs are forgotten
+  user_failures INTEGER NOT NULL DEFAULT 0 CHECK (user_failures >= 0),
+  infra_failures INTEGER NOT NULL DEFAULT 0 CHECK (infra_failures >= 0),
+  step INTEGER NOT NULL DEFAULT 0,
+  total_steps INTEGER,
+  stage TEXT NOT NULL DEFAULT '',
+  digests TEXT CHECK (digests IS NULL OR json_valid(digests)),
+  created_ms INTEGER NOT NULL,
+  started_ms INTEGER,
+  finished_ms INTEGER,
+  UNIQUE (sweep, name)
+) STRICT;
+CREATE INDEX run_by_state ON run (state);
+CREATE INDEX run_by_hash ON run (run_hash);
+CREATE INDEX run_by_parent ON run (parent);
+
+CREATE TABLE worker (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  uid TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL UNIQUE,
+  incarnation TEXT NOT NULL,
+  host TEXT NOT NULL,
+  threads INTEGER NOT NULL,
+  slots TEXT NOT NULL CHECK (json_valid(slots)),
+  draining INTEGER NOT NULL DEFAULT 0 CHECK (draining IN (0, 1)),
+  departed INTEGER NOT NULL DEFAULT 0 CHECK (departed IN (0, 1)),
+  last_seen_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE grant_reply (
+  worker INTEGER NOT NULL REFERENCES worker (id),
+  incarnation TEXT NOT NULL,
+  nonce TEXT NOT NULL,
+  reply TEXT NOT NULL CHECK (json_valid(reply)),
+  created_ms INTEGER NOT NULL,
+  PRIMARY KEY (worker, incarnation, nonce)
+) STRICT;
+
+CREATE TABLE attempt (
+  run INTEGER NOT NULL REFERENCES run (id),
+  epoch INTEGER NOT NULL CHECK (epoch >= 1),
+  worker INTEGER NOT NULL REFERENCES worker (id),
+  incarnation TEXT NOT NULL,         -- the worker process's
+  slots TEXT NOT NULL CHECK (json_valid(slots)),
+  resume_step INTEGER NOT NULL,      -- -1: from scratch
+  granted_ms INTEGER NOT NULL,
+  started_ms INTEGER,
+  finished_ms INTEGER,
+  "end" TEXT CHECK ("end" IN ('succeeded', 'failed', 'lost', 'preempted', 'paused', 'cancelled',
+    'fenced', 'spec_error')),
+  exit_code INTEGER,                 -- set once the worker's finish was accepted
+  signal INTEGER,
+  reason TEXT NOT NULL DEFAULT '',
+  end_exit_code INTEGER,             -- the stream's own end event, which outranks the process's code
+  event_bytes INTEGER NOT NULL DEFAULT 0 CHECK (event_bytes >= 0),
+  log_bytes INTEGER NOT NULL DEFAULT 0 CHECK (log_bytes >= 0),
+  PRIMARY KEY (run, epoch),
+  CHECK (("end" IS NULL) = (finished_ms IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_open_attempt ON attempt (run) WHERE "end" IS NULL;
+
+CREATE TABLE metric_key (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE metric (
+  run INTEGER NOT NULL,
+  key INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  value REAL,                        -- NULL: not a number
+  PRIMARY KEY (run, key, attempt, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE checkpoint (
+  run INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  path TEXT NOT NULL,                -- relative to the attempt's folder
+  manifest_sha256 TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (run, epoch, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sample (
+  run INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  file TEXT NOT NULL,
+  prompt TEXT NOT NULL,
+  seed INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  PRIMARY KEY (run, epoch, step, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE evaluation (
+  run INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  protocol_hash TEXT NOT NULL,
+  file TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  PRIMARY KEY (run, epoch, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  run INTEGER REFERENCES run (id),
+  t_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  what TEXT NOT NULL,
+  detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_by_run ON event (run, seq);

@@ -1,0 +1,86 @@
+#include "coordinator/core/ending.h"
+
+#include <gtest/gtest.h>
+
+namespace sarsweep::coordinator {
+namespace {
+
+struct Case {
+  Exit exit;
+  RunState to;
+  AttemptEnd end;
+  Charge charge;
+};
+
+TEST(Ending, FollowsTheExitCode) {
+  const std::vector<Case> cases = {
+      {{.code = 0}, RunState::done, AttemptEnd::succeeded, Charge::none},
+      {{.code = 1}, RunState::backoff, AttemptEnd::failed, Charge::user},
+      {{.code = 75}, RunState::backoff, AttemptEnd::failed, Charge::infrastructure},
+      {{.code = 0, .signal = 9}, RunState::backoff, AttemptEnd::failed, Charge::infrastructure},
+      {{.code = 76}, RunState::backoff, AttemptEnd::failed, Charge::user},
+      {{.code = 77}, RunState::failed, AttemptEnd::failed, Charge::none},
+      {{.code = 78}, RunState::failed, AttemptEnd::spec_error, Charge::none},
+      {{.code = 143}, RunState::queued, AttemptEnd::preempted, Charge::none},
+      {{.code = 0, .signal = 9, .draining = true},
+       RunState::queued,
+       AttemptEnd::preempted,
+       Charge::none}};
+  for (const Case& c : cases) {
+    const Ending ending = ending_of(RunState::running, c.exit, {});
+    EXPECT_EQ(ending.to, c.to) << c.exit.code;
+    EXPECT_EQ(ending.end, c.end) << c.exit.code;
+    EXPECT_EQ(ending.charge, c.charge) << c.exit.code;
+  }
+}
+
+TEST(Ending, ASpentBudgetFails) {
+  EXPECT_EQ(ending_of(RunState::running, {.code = 1}, {2, 1, 0}).to, RunState::backoff);
+  EXPECT_EQ(ending_of(RunState::running, {.code = 1}, {2, 2, 0}).to, RunState::failed);
+  EXPECT_EQ(ending_of(RunState::running, {.code = 75}, {0, 0, 9}).to, RunState::backoff);
+  EXPECT_EQ(ending_of(RunState::running, {.code = 75}, {0, 0, 10}).to, RunState::failed);
+  EXPECT_EQ(ending_of_lost_lease(RunState::running, {0, 0, 10}).to, RunState::failed);
+}
+
+TEST(Ending, BackoffsDoubleUpToFiveMinutes) {
+  std::int64_t last = 0;
+  for (std::int64_t failures = 0; failures < 10; ++failures) {
+    const Ending ending = ending_of(RunState::running, {.code = 75}, {0, 0, failures});
+    EXPECT_GE(ending.delay_ms, last);
+    EXPECT_LE(ending.delay_ms, 300'000);
+    last = ending.delay_ms;
+  }
+  EXPECT_EQ(last, 300'000);
+}
+
+TEST(Ending, ACancellingRunNeverEndsDone) {
+  for (const int code : {0, 1, 75, 77, 143}) {
+    EXPECT_EQ(ending_of(RunState::cancelling, {.code = code}, {}).to, RunState::cancelled);
+  }
+  EXPECT_EQ(ending_of_lost_lease(RunState::cancelling, {}).to, RunState::cancelled);
+}
+
+TEST(Ending, APausingRunIsPausedUnlessItWasDone) {
+  EXPECT_EQ(ending_of(RunState::pausing, {.code = 143}, {}).to, RunState::paused);
+  EXPECT_EQ(ending_of(RunState::pausing, {.code = 0, .signal = 9}, {}).to, RunState::paused);
+  EXPECT_EQ(ending_of(RunState::pausing, {.code = 0}, {}).to, RunState::done);
+  EXPECT_EQ(ending_of(RunState::pausing, {.code = 77}, {}).to, RunState::failed);
+  EXPECT_EQ(ending_of_lost_lease(RunState::pausing, {}).to, RunState::paused);
+}
+
+TEST(Ending, OnlyMovesThatTheTableAllows) {
+  for (const RunState state : kRunStates) {
+    if (!is_held(state)) continue;
+    for (const int code : {0, 1, 2, 75, 76, 77, 78, 139, 143}) {
+      for (const int signal : {0, 9}) {
+        const Ending ending = ending_of(state, {.code = code, .signal = signal}, {});
+        EXPECT_TRUE(can_move(state, ending.to))
+            << to_string(state) << " " << to_string(ending.to) << " " << code;
+      }
+    }
+    EXPECT_TRUE(can_move(state, ending_of_lost_lease(state, {}).to)) << to_string(state);
+  }
+}
+
+}  // namespace
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include "tests/coordinator/core/bench.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+ParentRef parent_of(const std::string& cell, const std::string& sweep = "demo") {
+  ParentRef parent;
+  parent.sweep = sweep;
+  parent.cell = cell;
+  parent.checkpoint = "last";
+  return parent;
+}
+
+void finish_one(Bench& bench) {
+  const Grant grant = bench.start();
+  bench.ship(grant.key,
+             "{\"type\":\"checkpoint\",\"step\":5,\"path\":\"checkpoints/step-00000005\","
+             "\"manifest_sha256\":\"m\"}\n");
+  if (!bench.end(grant.key, 0).reply) throw Error(ErrorCode::internal, "finish was refused");
+}
+
+TEST(Submit, AnIdenticalFileChangesNothing) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b")};
+  const json first = bench.submit();
+  EXPECT_EQ(first["created"], 2);
+  const json second = bench.submit();
+  EXPECT_EQ(second["created"], 0);
+  EXPECT_EQ(second["kept"], 2);
+  EXPECT_EQ(
+      bench.core->runs({.sweep = "demo", .study = "", .state = "", .selector = "", .after = ""})
+          .size(),
+      2U);
+}
+
+TEST(Submit, AKeyIsAnsweredOnceAndBelongsToOneFile) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  const json first = bench.submit("key");
+  EXPECT_EQ(bench.submit("key"), first);
+  EXPECT_THROW(bench.submit("key", true), Error);
+}
+
+TEST(Submit, RunsThatLeftTheFileUnstartedAreWithdrawnAndMayReturn) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b")};
+  bench.submit();
+  bench.sweep.runs = {planned("a")};
+  EXPECT_EQ(bench.core->plan({})["counts"]["withdrawn"], 1);
+  EXPECT_EQ(bench.submit()["withdrawn"], 1);
+  EXPECT_EQ(bench.run("b")["state"], "cancelled");
+  EXPECT_EQ(bench.run("b")["reason"], "withdrawn");
+  EXPECT_EQ(bench.submit()["withdrawn"], 0);
+  bench.sweep.runs = {planned("a"), planned("b")};
+  EXPECT_EQ(bench.submit()["created"], 1);
+  EXPECT_EQ(bench.state("b"), "queued");
+}
+
+TEST(Submit, AStartedRunIsNeverAltered) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b")};
+  bench.submit();
+  bench.add_worker();
+  bench.start();
+  bench.sweep.runs[0].run_hash = "changed";
+  bench.sweep.runs[1].run_hash = "changed too";
+  json problems;
+  try {
+    bench.core->submit({}, "", "alice", &problems);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid);
+  }
+  ASSERT_EQ(problems["diagnostics"].size(), 1U);
+  EXPECT_EQ(problems["diagnostics"][0]["code"], "changed_run");
+  bench.sweep.runs[0] = planned("a");
+  EXPECT_EQ(bench.submit()["kept"], 1);
+}
+
+TEST(Submit, AFinishedEqualRunIsReused) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  bench.add_worker();
+  finish_one(bench);
+  PlannedRun twin = planned("twin");
+  twin.run_hash = bench.sweep.runs[0].run_hash;
+  bench.sweep.runs.push_back(twin);
+  PlannedRun moved = twin;
+  moved.name = moved.cell = "moved";
+  moved.path_bases = {{"data.path", "/elsewhere"}};
+  bench.sweep.runs.push_back(moved);
+  const json reply = bench.submit();
+  EXPECT_EQ(reply["cached"], 1);
+  EXPECT_EQ(bench.state("twin"), "done");
+  EXPECT_EQ(bench.run("twin")["source_run"], bench.run("a")["id"]);
+  EXPECT_EQ(bench.state("moved"), "queued") << "other data under the same written path";
+}
+
+TEST(Submit, RerunTrainsInsteadOfReusing) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  bench.add_worker();
+  finish_one(bench);
+  bench.sweep.name = "other";
+  EXPECT_EQ(bench.submit("", true)["cached"], 0);
+}
+
+TEST(Submit, AnAliasShowsItsTargetAndIsNeverGranted) {
+  Bench bench;
+  PlannedRun alias = planned("b");
+  alias.alias_of = "a";
+  bench.sweep.runs = {planned("a"), alias};
+  bench.submit();
+  bench.add_worker("w", 2);
+  EXPECT_EQ(bench.ask("n", {0, 1}).grants.size(), 1U);
+  EXPECT_EQ(bench.run("b")["alias_of"], "a");
+  EXPECT_EQ(bench.state("b"), "leased");
+  bench.verb("b", Verb::cancel);
+  EXPECT_EQ(bench.state("a"), "cancelling");
+}
+
+TEST(Submit, AChildWaitsForItsParentAndStartsFromItsCheckpoint) {
+  Bench bench;
+  PlannedRun child = planned("child");
+  child.parent = parent_of("base");
+  bench.sweep.runs = {child, planned("base")};
+  bench.submit();
+  bench.add_worker();
+  EXPECT_EQ(bench.state("child"), "waiting");
+  const Grant base = bench.start();
+  ASSERT_EQ(base.name, "base");
+  bench.ship(base.key,
+             "{\"type\":\"checkpoint\",\"step\":5,\"path\":\"checkpoints/step-00000005\","
+             "\"manifest_sha256\":\"m\"}\n");
+  ASSERT_TRUE(bench.end(base.key, 0).reply);
+  EXPECT_EQ(bench.state("child"), "queued");
+  const Grant grant = bench.start();
+  EXPECT_EQ(
+      grant.run_json["config"]["model"]["path"],
+      (bench.folder / "store/runs" / base.key.run_id / "e1/checkpoints/step-00000005").string());
+}
+
+TEST(Submit, AChildIsBlockedWhileItsParentCannotFinish) {
+  Bench bench;
+  PlannedRun child = planned("child"), grandchild = planned("grandchild");
+  child.parent = parent_of("base");
+  grandchild.parent = parent_of("child");
+  bench.sweep.runs = {planned("base"), child, grandchild};
+  bench.submit();
+  bench.verb("base", Verb::cancel);
+  EXPECT_EQ(bench.state("child"), "blocked");
+  EXPECT_EQ(bench.state("grandchild"), "blocked");
+  bench.verb("base", Verb::resume);
+  EXPECT_EQ(bench.state("child"), "waiting");
+  EXPECT_EQ(bench.state("grandchild"), "waiting");
+}
+
+TEST(Submit, AParentInAnotherSweepIsFoundOrNamedAsMissing) {
+  Bench bench;
+  bench.sweep.runs = {planned("base", 3)};
+  bench.submit();
+  bench.sweep.name = "second";
+  PlannedRun child = planned("child");
+  child.parent = parent_of("base");
+  child.parent->any_seed = true;
+  bench.sweep.runs = {child};
+  EXPECT_EQ(bench.core->plan({})["runs"][0]["parent"], "demo/base");
+  bench.sweep.runs[0].parent->cell = "nobody";
+  EXPECT_EQ(bench.core->plan({})["diagnostics"][0]["code"], "unknown_parent");
+  EXPECT_THROW(bench.submit(), Error);
+}
+
+TEST(Submit, AParentWithoutACheckpointFailsItsChildWithTheReason) {
+  Bench bench;
+  PlannedRun child = planned("child");
+  child.parent = parent_of("base");
+  bench.sweep.runs = {planned("base"), child};
+  bench.submit();
+  bench.add_worker();
+  ASSERT_TRUE(bench.end(bench.start().key, 0).reply);
+  EXPECT_TRUE(bench.ask("n").grants.empty());
+  EXPECT_EQ(bench.state("child"), "failed");
+  EXPECT_NE(bench.run("child")["reason"].get<std::string>().find("no checkpoint"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace sarsweep::coordinator

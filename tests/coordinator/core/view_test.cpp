@@ -1,0 +1,113 @@
+#include <gtest/gtest.h>
+
+#include "tests/coordinator/core/bench.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+void finish_with(Bench& bench, double kl, const std::string& protocol) {
+  const Grant grant = bench.start();
+  const std::string digest(64, 'a');
+  bench.ship(grant.key,
+             json{{"type", "metrics"}, {"step", 4}, {"values", {{"eval/kl_pooled", kl}}}}.dump() +
+                 "\n" +
+                 json{{"type", "eval"},
+                      {"step", 4},
+                      {"protocol_hash", protocol},
+                      {"file", "eval/r.json"},
+                      {"sha256", digest}}
+                     .dump() +
+                 "\n");
+  const auto object = bench.folder / "store/objects/aa" / digest;
+  std::filesystem::create_directories(object.parent_path());
+  std::filesystem::copy_file(bench.folder / "lock", object,
+                             std::filesystem::copy_options::overwrite_existing);
+  if (!bench.end(grant.key, 0).reply) throw Error(ErrorCode::internal, "finish was refused");
+}
+
+TEST(Leaderboard, RanksCellsByTheMeanOverTheirFinishedSeeds) {
+  Bench bench;
+  PlannedRun a1 = planned("a-s1", 1), a2 = planned("a-s2", 2);
+  a1.cell = a2.cell = "a";
+  bench.sweep.runs = {a1, a2, planned("b"), planned("other"), planned("unfinished")};
+  bench.submit();
+  bench.add_worker();
+  finish_with(bench, 1.0, "p");
+  finish_with(bench, 3.0, "p");
+  finish_with(bench, 1.5, "p");
+  finish_with(bench, 1.7, "q");
+  const json board = bench.core->leaderboard("demo");
+  ASSERT_EQ(board.size(), 4U);
+  EXPECT_EQ(board[0]["name"], "b");
+  EXPECT_EQ(board[0]["rank"], 1);
+  EXPECT_EQ(board[1]["name"], "other");
+  EXPECT_TRUE(board[1]["rank"].is_null()) << "another protocol is never ranked with the first";
+  EXPECT_EQ(board[2]["name"], "a");
+  EXPECT_EQ(board[2]["rank"], 2);
+  EXPECT_EQ(board[2]["seeds"], 2);
+  EXPECT_DOUBLE_EQ(board[2]["metrics"]["eval/kl_pooled"]["mean"], 2.0);
+  EXPECT_TRUE(board[3]["rank"].is_null());
+  EXPECT_EQ(board[3]["states"]["queued"], 1);
+}
+
+TEST(Leaderboard, MaximizeTurnsTheOrder) {
+  Bench bench;
+  bench.sweep.objective_goal = "maximize";
+  bench.sweep.runs = {planned("a"), planned("b")};
+  bench.submit();
+  bench.add_worker();
+  finish_with(bench, 1.0, "p");
+  finish_with(bench, 2.0, "p");
+  EXPECT_EQ(bench.core->leaderboard("demo")[0]["name"], "b");
+}
+
+TEST(Selector, FindsNamesPrefixesAndGroups) {
+  Bench bench;
+  bench.sweep.runs = {planned("alpha"), planned("alpine"), planned("beta")};
+  bench.sweep.runs[2].study = "st";
+  bench.submit();
+  const auto count = [&](const std::string& selector) {
+    return bench.core
+        ->runs({.sweep = "", .study = "", .state = "", .selector = selector, .after = ""})
+        .size();
+  };
+  EXPECT_EQ(count("demo/alpha"), 1U);
+  EXPECT_EQ(count("be"), 1U);
+  EXPECT_EQ(count("beta-s0"), 1U);
+  EXPECT_EQ(count("@demo"), 3U);
+  EXPECT_EQ(count("@demo/st"), 1U);
+  for (const char* wrong : {"al", "nobody", "@nobody"}) {
+    try {
+      count(wrong);
+      FAIL() << wrong;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::not_found);
+      EXPECT_NE(std::string(error.what()).find("demo/alpha"), std::string::npos);
+    }
+  }
+}
+
+TEST(Views, QueueWorkersAndSweepsShowWhatWaitsAndWhoWorks) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b")};
+  bench.sweep.runs[1].config["resources.priority"] = "high";
+  bench.submit();
+  EXPECT_EQ(bench.core->queue()[0]["name"], "b");
+  bench.add_worker();
+  EXPECT_EQ(bench.start().name, "b");
+  const json workers = bench.core->workers();
+  EXPECT_EQ(workers[0]["state"], "live");
+  EXPECT_EQ(workers[0]["slots"][0]["run_name"], "b");
+  bench.clock.advance(31);
+  EXPECT_EQ(bench.core->workers()[0]["state"], "silent");
+  const json sweep = bench.core->sweep("demo");
+  EXPECT_EQ(sweep["counts"]["running"], 1);
+  EXPECT_EQ(sweep["text"], "t");
+  EXPECT_NE(bench.core->prometheus().find("sarsweep_runs{state=\"running\"} 1"), std::string::npos);
+  EXPECT_THROW(bench.core->sweep("nobody"), Error);
+}
+
+}  // namespace
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,184 @@
+#include "coordinator/store/database.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "coordinator/store/home_lock.h"
+#include "coordinator/store/run_store.h"
+#include "coordinator/store/sweep_store.h"
+#include "schema/base/atomic_file.h"
+#include "schema/base/error.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "sarsweep-store-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw Error(ErrorCode::internal, "mkdtemp failed");
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::filesystem::path file() const { return path / "sarsweep.db"; }
+  std::filesystem::path path;
+};
+
+RunRow new_run(Connection& c, RunState state) {
+  RunRow run;
+  run.sweep = SweepStore(c).save({.name = "s",
+                                  .description = "",
+                                  .objective_metric = "m",
+                                  .objective_goal = "minimize",
+                                  .text = "",
+                                  .file = ""});
+  run.name = run.uid = fmt::format("r{}", c.integer("SELECT COUNT(*) FROM run").value());
+  run.state = state;
+  run.id = RunStore(c).insert(run);
+  return RunStore(c).need(run.id);
+}
+
+std::vector<std::string> tables(Connection& c) {
+  std::vector<std::string> found;
+  c.each("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name", {},
+         [&](const Row& row) { found.push_back(row.text(0)); });
+  return found;
+}
+
+TEST(Schema, IsWhatTheMigrationsMake) {
+  Folder folder;
+  Connection migrated(folder.file(), Connection::Access::write);
+  migrate(migrated);
+  Connection written(folder.path / "other.db", Connection::Access::write);
+  written.script(read_file(std::filesystem::path(SARSWEEP_SOURCE_DIR) / "schema/schema.sql"));
+  EXPECT_EQ(tables(migrated), tables(written));
+  EXPECT_GE(tables(migrated).size(), 14U);
+}
+
+TEST(Schema, ANewerOneIsRefused) {
+  Folder folder;
+  { Connection(folder.file(), Connection::Access::write).script("PRAGMA user_version = 999"); }
+  try {
+    Database database(folder.file());
+    FAIL() << "opened";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid);
+  }
+}
+
+TEST(Schema, KnowsEveryStateAndNoOther) {
+  Folder folder;
+  Connection c(folder.file(), Connection::Access::write);
+  migrate(c);
+  for (const RunState state : kRunStates) {
+    const RunRow run = new_run(c, RunState::queued);
+    const SqlValue until =
+        state == RunState::backoff ? SqlValue(std::int64_t{1}) : SqlValue(nullptr);
+    EXPECT_EQ(c.change("UPDATE run SET state = ?2, not_before_ms = ?3 WHERE id = ?1",
+                       {run.id, std::string(to_string(state)), until}),
+              1);
+  }
+  EXPECT_THROW(c.change("UPDATE run SET state = 'sleeping'"), Error);
+  EXPECT_THROW(c.change("UPDATE run SET state = 'backoff', not_before_ms = NULL"), Error);
+}
+
+TEST(RunStore, MovesExactlyAsTheTableSays) {
+  Folder folder;
+  Connection c(folder.file(), Connection::Access::write);
+  migrate(c);
+  RunStore runs(c);
+  for (const RunState from : kRunStates) {
+    for (const RunState to : kRunStates) {
+      RunRow run = new_run(c, RunState::queued);
+      const SqlValue until =
+          from == RunState::backoff ? SqlValue(std::int64_t{1}) : SqlValue(nullptr);
+      c.change("UPDATE run SET state = ?2, not_before_ms = ?3 WHERE id = ?1",
+               {run.id, std::string(to_string(from)), until});
+      run = runs.need(run.id);
+      Move move{.to = to, .actor = "t", .now_ms = 5};
+      if (to == RunState::backoff) move.not_before_ms = 9;
+      if (can_move(from, to)) {
+        runs.move(run, move);
+        EXPECT_EQ(runs.need(run.id).state, to);
+      } else {
+        EXPECT_THROW(runs.move(run, move), Error) << to_string(from) << " " << to_string(to);
+      }
+    }
+  }
+}
+
+TEST(RunStore, AMoveFromAStateThatIsGoneIsAConflict) {
+  Folder folder;
+  Connection c(folder.file(), Connection::Access::write);
+  migrate(c);
+  RunStore runs(c);
+  RunRow mine = new_run(c, RunState::queued);
+  RunRow theirs = mine;
+  runs.move(theirs, {.to = RunState::paused, .actor = "t", .now_ms = 1});
+  EXPECT_THROW(runs.move(mine, {.to = RunState::cancelled, .actor = "t", .now_ms = 1}), Error);
+  EXPECT_EQ(runs.need(mine.id).state, RunState::paused);
+}
+
+TEST(Database, AFailedWorkLeavesNothingAndHarmsNoOther) {
+  Folder folder;
+  Database database(folder.file());
+  EXPECT_THROW(database.write(Urgency::state,
+                              [](Connection& c) {
+                                new_run(c, RunState::queued);
+                                throw Error(ErrorCode::invalid, "no");
+                              }),
+               Error);
+  database.write(Urgency::bulk, [](Connection& c) { new_run(c, RunState::queued); });
+  EXPECT_EQ(database.read([](Connection& c) { return RunStore(c).all().size(); }), 1U);
+}
+
+TEST(Database, ManyThreadsWriteThroughOneConnection) {
+  Folder folder;
+  Database database(folder.file());
+  database.write(Urgency::state, [](Connection& c) { new_run(c, RunState::queued); });
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 8; ++t) {
+      threads.emplace_back([&database, t] {
+        for (int i = 0; i < 25; ++i) {
+          database.write(t % 2 == 0 ? Urgency::state : Urgency::bulk,
+                         [](Connection& c) { c.change("UPDATE run SET step = step + 1"); });
+        }
+      });
+    }
+  }
+  EXPECT_EQ(database.read([](Connection& c) { return RunStore(c).all().front().step; }), 200);
+}
+
+TEST(Database, KeepsWhatWasCommittedWhenItIsOpenedAgain) {
+  Folder folder;
+  {
+    Database(folder.file()).write(Urgency::state, [](Connection& c) {
+      new_run(c, RunState::done);
+    });
+  }
+  Database database(folder.file());
+  EXPECT_EQ(database.read([](Connection& c) { return RunStore(c).all().size(); }), 1U);
+  EXPECT_EQ(database.read([](Connection& c) { return c.text("PRAGMA integrity_check").value(); }),
+            "ok");
+}
+
+TEST(HomeLock, AdmitsOneHolderAndKnowsNetworkFilesystems) {
+  Folder folder;
+  {
+    const HomeLock first(folder.path);
+    EXPECT_THROW(HomeLock second(folder.path), Error);
+  }
+  const HomeLock third(folder.path);
+  EXPECT_TRUE(is_network_filesystem(0x6969));
+  EXPECT_FALSE(is_network_filesystem(0xEF53));
+}
+
+}  // namespace
+}  // namespace sarsweep::coordinator
