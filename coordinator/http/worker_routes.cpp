@@ -32,8 +32,10 @@ std::vector<Route> worker_routes(const RouteContext& context) {
   };
   return {
       route("/api/v1/workers/register",
-            [&core](const Call& call) {
-              return Reply::of(core.register_worker(call.json().get<RegisterRequest>()));
+            [&core, context](const Call& call) {
+              RegisterReply reply = core.register_worker(call.json().get<RegisterRequest>());
+              reply.data_url = *context.data_url;
+              return Reply::of(reply);
             }),
       route("/api/v1/workers/lease",
             [&core](const Call& call) {
