@@ -15,7 +15,7 @@ struct Exit {
   int code = 0;
   int signal = 0;
   bool draining = false;  // the worker stopped it on its own account
-  std::string reason;
+  std::string reason = {};
 };
 struct Budget {
   std::int64_t retries = 2;
@@ -30,7 +30,7 @@ struct Ending {
   RunState to = RunState::failed;
   Charge charge = Charge::none;
   std::int64_t delay_ms = 0;  // of a backoff
-  std::string reason;
+  std::string reason = {};
 };
 
 // The exit-code policy for a run in a held state. Pure.
