@@ -27,7 +27,7 @@ at::Tensor Layer::operator()(const at::Tensor& x) const {
   const bool is_linear = weight.dim() == 2;
   if (is_linear && adapter) return lora_linear(x, *this);
   if (is_linear) return at::linear(x, weight, bias);
-  const at::Tensor y = convolve(x, weight, bias, stride, padding);
+  at::Tensor y = convolve(x, weight, bias, stride, padding);
   if (!adapter) return y;
   const at::Tensor inner =
       convolve(x, adapter->down.to(x.scalar_type()), at::Tensor(), stride, padding);

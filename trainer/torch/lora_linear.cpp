@@ -15,14 +15,14 @@ using torch::autograd::tensor_list;
 
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
 
-// Positions of the arguments of forward, and of their gradients. The bias may be undefined but is
-// no optional: an empty optional has no position, and needs_input_grad would count past it.
-enum Argument : std::size_t { kX, kWeight, kBias, kDown, kUp, kScale, kArguments };
+// Positions of the arguments of forward, and of their gradients. The bias comes after the other
+// tensors: needs_input_grad counts tensors alone, so an absent one would shift those behind it.
+enum Argument : std::size_t { kX, kWeight, kDown, kUp, kBias, kScale, kArguments };
 
 struct LoraLinear : torch::autograd::Function<LoraLinear> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, const at::Tensor& down, const at::Tensor& up,
-                            double scale) {
+                            const at::Tensor& down, const at::Tensor& up,
+                            const std::optional<at::Tensor>& bias, double scale) {
     const at::Tensor rows = rows_of(x);
     const at::Tensor inner = at::mm(rows, down.to(x.scalar_type()).t());
     at::Tensor y = at::linear(rows, weight, bias);
@@ -58,15 +58,15 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
 
 at::Tensor lora_linear(const at::Tensor& x, const Layer& layer) {
   const Adapter& adapter = *layer.adapter;
-  const bool frozen =
-      !layer.weight.requires_grad() && !(layer.bias.defined() && layer.bias.requires_grad());
+  const std::optional<at::Tensor> bias =
+      layer.bias.defined() ? std::optional(layer.bias) : std::nullopt;
+  const bool frozen = !layer.weight.requires_grad() && !(bias && bias->requires_grad());
   if (frozen) {
-    return LoraLinear::apply(x, layer.weight, layer.bias, adapter.down, adapter.up,
-                             adapter.scale());
+    return LoraLinear::apply(x, layer.weight, adapter.down, adapter.up, bias, adapter.scale());
   }
   const at::Tensor inner = at::linear(x, adapter.down.to(x.scalar_type()));
   const at::Tensor branch = at::linear(inner, adapter.up.to(x.scalar_type()));
-  return at::add(at::linear(x, layer.weight, layer.bias), branch, adapter.scale());
+  return at::add(at::linear(x, layer.weight, bias), branch, adapter.scale());
 }
 
 }  // namespace sarsweep::trainer
