@@ -29,18 +29,17 @@ bool is_memory_error(const c10::Error& error) {
 struct End {
   int exit_code = 0;
   std::string reason;
-  long step = 0;
   std::string error_code;  // of the `error` event; empty: none
 };
 
 End end_of(const Error& error, bool stopped) {
   if (stopped && error.code() == ErrorCode::busy) {
-    return {static_cast<int>(ExitCode::stopped), "stopped between updates", 0, {}};
+    return {static_cast<int>(ExitCode::stopped), "stopped between updates", {}};
   }
   const bool wrong_input =
       error.code() == ErrorCode::invalid || error.code() == ErrorCode::not_found;
   const ExitCode code = wrong_input ? ExitCode::bad_config : ExitCode::temporary;
-  return {static_cast<int>(code), error.what(), 0, std::string(to_string(error.code()))};
+  return {static_cast<int>(code), error.what(), std::string(to_string(error.code()))};
 }
 
 // The one place where what stops a run becomes its end.
@@ -48,20 +47,20 @@ End run_to_its_end(RunContext& run) {
   try {
     const JobOutcome outcome = run_job(run);
     const std::string error = outcome.code == ExitCode::diverged ? "diverged" : "";
-    return {static_cast<int>(outcome.code), outcome.reason, outcome.step, error};
+    return {static_cast<int>(outcome.code), outcome.reason, error};
   } catch (const Error& error) {
     return end_of(error, run.signals().stop_requested());
   } catch (const std::bad_alloc&) {
-    return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch", 0,
+    return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch",
             "out_of_memory"};
   } catch (const c10::Error& error) {
     if (is_memory_error(error)) {
       return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch",
-              0, "out_of_memory"};
+              "out_of_memory"};
     }
-    return {kInternalError, error.what_without_backtrace(), 0, "internal"};
+    return {kInternalError, error.what_without_backtrace(), "internal"};
   } catch (const std::exception& error) {
-    return {kInternalError, error.what(), 0, "internal"};
+    return {kInternalError, error.what(), "internal"};
   }
 }
 
@@ -78,13 +77,13 @@ int train_run(const std::filesystem::path& run_dir, StopSignals& signals, const 
   }
   RunContext run(run_dir, file, signals, clock);
   const End end = fault.empty() ? run_to_its_end(run)
-                                : End{static_cast<int>(ExitCode::bad_config), fault, 0, "invalid"};
+                                : End{static_cast<int>(ExitCode::bad_config), fault, "invalid"};
   if (!end.error_code.empty()) {
     spdlog::error("{}", printable(end.reason, 4000));
     run.events().write("error", {{"code", end.error_code}, {"message", end.reason}});
   }
   run.events().write("end",
-                     {{"exit_code", end.exit_code}, {"reason", end.reason}, {"step", end.step}});
+                     {{"exit_code", end.exit_code}, {"reason", end.reason}, {"step", run.step()}});
   return end.exit_code;
 }
 

@@ -214,6 +214,25 @@ TEST_F(TrainCommand, SigtermCheckpointsExits143AndResumesToTheSameBytes) {
   EXPECT_TRUE(final_weights(second) == final_weights(whole));
 }
 
+TEST_F(TrainCommand, SigtermWhileJudgingLeavesNothingHalfWrittenAndResumesThere) {
+  json document = run_document();
+  document["protocol"]["steps"] = 100;
+  const fs::path first = make_run("stopped", document);
+  RunningProcess process({trainer(), "train", first.string()});
+  ASSERT_TRUE(process.wait_until([&] {
+    const std::vector<json> stages = events_of(first, "stage");
+    return !stages.empty() && stages.back()["name"] == "evaluate";
+  }));
+  process.signal(SIGTERM);
+  ASSERT_EQ(process.wait(), 143);
+  EXPECT_EQ(events_of(first).back()["step"], kUpdates);
+  EXPECT_FALSE(fs::exists(first / "eval"));
+  const fs::path second = next_attempt(first, "resumed");
+  ASSERT_EQ(train(second), 0);
+  EXPECT_TRUE(curve(second, "train/loss").empty());
+  EXPECT_EQ(events_of(second, "eval").size(), 1u);
+}
+
 TEST_F(TrainCommand, Sigusr1CheckpointsAndGoesOn) {
   json document = run_document();
   document["config"]["checkpoint"]["every"] = 1000;

@@ -78,7 +78,7 @@ class Job {
                             run_.file().seed, updates_, micro_batch_};
     if (updates_ == 0) {
       after_training(0, nullptr);
-      return {run_dir::ExitCode::done, "done", 0};
+      return {run_dir::ExitCode::done, "done"};
     }
     if (config_.job == "vae") {
       VaeTask task(run_, inputs);
@@ -134,16 +134,14 @@ class Job {
                   {"micro_batch", micro_batch_},
                   {"world_size", 1}};
     plan.between = [&](long step) { between_updates(step, per_epoch, rule); };
-    const LoopResult result = run_training_loop(run_, task, plan, resume_);
-    switch (result.end) {
-      case LoopEnd::stopped:
-        return {run_dir::ExitCode::stopped, "stopped after a checkpoint", result.step};
+    switch (run_training_loop(run_, task, plan, resume_)) {
+      case LoopEnd::stopped: return {run_dir::ExitCode::stopped, "stopped after a checkpoint"};
       case LoopEnd::diverged:
-        return {run_dir::ExitCode::diverged, "10 updates in a row were not finite", result.step};
+        return {run_dir::ExitCode::diverged, "10 updates in a row were not finite"};
       case LoopEnd::finished: break;
     }
     after_training(plan.total, &rule);
-    return {run_dir::ExitCode::done, "done", plan.total};
+    return {run_dir::ExitCode::done, "done"};
   }
 
   void between_updates(long step, double per_epoch, const UpdateRule& rule) {

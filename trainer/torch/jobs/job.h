@@ -11,7 +11,6 @@ namespace sarsweep::trainer {
 struct JobOutcome {
   run_dir::ExitCode code = run_dir::ExitCode::done;
   std::string reason;
-  long step = 0;
 };
 
 // Trains, samples, judges and exports as run.json says. Throws Error (busy: stopped by a signal)

@@ -40,6 +40,7 @@ void RunContext::stage(const std::string& name, long done, long total) {
 }
 
 void RunContext::progress(long done, long total) {
+  step_ = done;
   if (done != total && clock_.steady() - last_told_ < kTellEvery) return;
   last_told_ = clock_.steady();
   events_.write("progress", {{"step", done}, {"total_steps", total}});

@@ -33,6 +33,8 @@ class RunContext {
   void stage(const std::string& name, long done, long total);
   // A `progress` event, at most one a second; `done == total` is always told.
   void progress(long done, long total);
+  // The finished updates last told to progress(): where the run ends if something stops it.
+  long step() const { return step_; }
   // A `warning` event, also in the log.
   void warn(const std::string& message);
 
@@ -44,6 +46,7 @@ class RunContext {
   const Clock& clock_;
   EventLog events_;
   Clock::TimePoint last_told_{};
+  long step_ = 0;
 };
 
 }  // namespace sarsweep::trainer

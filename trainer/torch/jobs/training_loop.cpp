@@ -63,8 +63,6 @@ class TrainingLoop {
     spdlog::info("resumed at step {} of {}", state_.step, plan_.total);
   }
 
-  long step() const { return state_.step; }
-
   LoopEnd run() {
     run_.progress(state_.step, plan_.total);
     const bool at_the_end = state_.step >= plan_.total;
@@ -192,12 +190,11 @@ std::optional<SealedCheckpoint> find_resume(RunContext& run, const std::string& 
   return choice.checkpoint;
 }
 
-LoopResult run_training_loop(RunContext& run, TrainingTask& task, const LoopPlan& plan,
-                             const std::optional<SealedCheckpoint>& resume) {
+LoopEnd run_training_loop(RunContext& run, TrainingTask& task, const LoopPlan& plan,
+                          const std::optional<SealedCheckpoint>& resume) {
   TrainingLoop loop(run, task, plan);
   if (resume) loop.resume(*resume);
-  const LoopEnd end = loop.run();
-  return {end, loop.step()};
+  return loop.run();
 }
 
 }  // namespace sarsweep::trainer

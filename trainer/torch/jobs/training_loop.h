@@ -40,14 +40,10 @@ struct LoopPlan {
 std::optional<SealedCheckpoint> find_resume(RunContext& run, const std::string& config_hash);
 
 enum class LoopEnd { finished, stopped, diverged };
-struct LoopResult {
-  LoopEnd end = LoopEnd::finished;
-  long step = 0;  // finished updates
-};
 
 // Runs updates start … total-1: curves, val/loss, checkpoints (every so many updates, at the end,
 // on SIGTERM and SIGUSR1). `stopped`: after a checkpoint, by SIGTERM.
-LoopResult run_training_loop(RunContext& run, TrainingTask& task, const LoopPlan& plan,
-                             const std::optional<SealedCheckpoint>& resume);
+LoopEnd run_training_loop(RunContext& run, TrainingTask& task, const LoopPlan& plan,
+                          const std::optional<SealedCheckpoint>& resume);
 
 }  // namespace sarsweep::trainer
