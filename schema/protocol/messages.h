@@ -57,7 +57,7 @@ struct RegisterReply {
   double lease_s = 30;
   std::string store;        // folder all workers of a site see
   std::string cache;        // <home>/cache
-  std::string data_url;     // the data listener; empty: as /api/v1/info says
+  std::string data_url = {};     // the data listener; empty: as /api/v1/info says
 };
 
 // A lease on one run. Every later write of the worker carries run_id, lease_epoch and grant_token.
