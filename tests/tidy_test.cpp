@@ -1,10 +1,10 @@
-// The house rules that need no compiler: which folder may include which, where a third-party header may
-// appear, how long a file may be, and words nobody commits.
+// The house rules that need no compiler: which folder may include which, where a third-party header
+// may appear, how long a file may be, and words nobody commits.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fmt/format.h>
 #include <fstream>
 #include <regex>
 #include <string>
@@ -26,21 +26,27 @@ const std::vector<Rule> kIncludes = {
     {"<c10/", {"trainer/torch/", "tests/trainer/torch/"}},
     {"<mpi.h>", {"trainer/dist/"}},
     {"<nccl.h>", {"trainer/dist/"}},
-    {"<httplib.h>", {"coordinator/http/", "coordinator/client/", "tests/coordinator/http/", "tests/support/"}},
+    {"<httplib.h>",
+     {"coordinator/http/", "coordinator/client/", "tests/coordinator/http/", "tests/support/"}},
     {"<sqlite3.h>", {"coordinator/store/"}},
     {"<SQLiteCpp/", {"coordinator/store/"}},
     {"<yaml-cpp/", {"coordinator/sweep/"}},
     {"<png.h>", {"trainer/core/"}},
     {"<tiff", {"trainer/core/"}},
-    {"<CLI/", {"coordinator/cli/", "coordinator/main.cpp", "worker/main.cpp", "trainer/torch/main.cpp",
-               "trainer/torch/commands/"}},
+    {"<CLI/",
+     {"coordinator/cli/", "coordinator/main.cpp", "worker/main.cpp", "trainer/torch/main.cpp",
+      "trainer/torch/commands/"}},
     {"\"schema/", {"schema/", "coordinator/", "worker/", "trainer/", "tests/", "dashboard/"}},
-    {"\"coordinator/sweep/", {"coordinator/sweep/", "coordinator/core/", "coordinator/main.cpp", "tests/"}},
-    {"\"coordinator/store/", {"coordinator/store/", "coordinator/core/", "coordinator/main.cpp", "tests/"}},
+    {"\"coordinator/sweep/",
+     {"coordinator/sweep/", "coordinator/core/", "coordinator/main.cpp", "tests/"}},
+    {"\"coordinator/store/",
+     {"coordinator/store/", "coordinator/core/", "coordinator/main.cpp", "tests/"}},
     {"\"coordinator/stats/", {"coordinator/stats/", "coordinator/core/", "tests/"}},
-    {"\"coordinator/core/", {"coordinator/core/", "coordinator/http/", "coordinator/main.cpp", "tests/"}},
+    {"\"coordinator/core/",
+     {"coordinator/core/", "coordinator/http/", "coordinator/main.cpp", "tests/"}},
     {"\"coordinator/http/", {"coordinator/http/", "coordinator/main.cpp", "tests/"}},
-    {"\"coordinator/client/", {"coordinator/client/", "coordinator/cli/", "worker/main.cpp", "tests/"}},
+    {"\"coordinator/client/",
+     {"coordinator/client/", "coordinator/cli/", "worker/main.cpp", "tests/"}},
     {"\"coordinator/cli/", {"coordinator/cli/", "tests/"}},
     {"\"worker/", {"worker/", "tests/"}},
     {"\"trainer/core/", {"trainer/", "tests/"}},
@@ -50,18 +56,44 @@ const std::vector<Rule> kIncludes = {
     {"\"tests/", {"tests/"}},
 };
 
-const std::vector<std::string> kBannedIncludes = {"<torch/torch.h>", "<torch/nn.h>", "<torch/optim.h>",
-                                                  "<ATen/ATen.h>", "<torch/extension.h>"};
+const std::vector<std::string> kBannedIncludes = {
+    "<torch/torch.h>", "<torch/nn.h>", "<torch/optim.h>", "<ATen/ATen.h>", "<torch/extension.h>"};
 
 struct Word {
   std::string pattern;
   std::string home;  // path prefix the ban covers
 };
 const std::vector<Word> kBannedWords = {
-    {"using namespace " "std", ""},  {"std::" "thread\\b", ""}, {"\\bFIX" "ME\\b", ""},
-    {"\\bTO" "DO\\b", ""},           {"#if " "0\\b", ""},       {"\\bdetach" "\\(\\)", "worker/"},
-    {"sleep_" "for\\(", "tests/"},   {"sleep_" "until\\(", "tests/"}, {"\\bu" "sleep\\(", "tests/"},
-    {"\\bsystem" "\\(", ""},
+    {"using namespace "
+     "std",
+     ""},
+    {"std::"
+     "thread\\b",
+     ""},
+    {"\\bFIX"
+     "ME\\b",
+     ""},
+    {"\\bTO"
+     "DO\\b",
+     ""},
+    {"#if "
+     "0\\b",
+     ""},
+    {"\\bdetach"
+     "\\(\\)",
+     "worker/"},
+    {"sleep_"
+     "for\\(",
+     "tests/"},
+    {"sleep_"
+     "until\\(",
+     "tests/"},
+    {"\\bu"
+     "sleep\\(",
+     "tests/"},
+    {"\\bsystem"
+     "\\(",
+     ""},
 };
 const std::vector<std::string> kBannedFileWords = {"util", "utils", "common", "helpers", "misc"};
 constexpr std::size_t kMaxLines = 500;
@@ -71,15 +103,17 @@ bool starts_with(const std::string& text, const std::string& prefix) {
 }
 
 std::vector<fs::path> source_files() {
-  static const std::vector<std::string> kFolders = {"schema", "coordinator", "worker", "trainer", "tests",
-                                                    "dashboard"};
-  static const std::vector<std::string> kKinds = {".h", ".cpp", ".cu", ".cuh", ".py", ".js", ".css",
-                                                  ".html", ".sql", ".yaml"};
+  static const std::vector<std::string> kFolders = {"schema",  "coordinator", "worker",
+                                                    "trainer", "tests",       "dashboard"};
+  static const std::vector<std::string> kKinds = {".h",  ".cpp", ".cu",   ".cuh", ".py",
+                                                  ".js", ".css", ".html", ".sql", ".yaml"};
   std::vector<fs::path> files;
   for (const std::string& folder : kFolders) {
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(SARSWEEP_SOURCE_DIR) / folder)) {
+    for (const auto& entry :
+         fs::recursive_directory_iterator(fs::path(SARSWEEP_SOURCE_DIR) / folder)) {
       const std::string kind = entry.path().extension().string();
-      if (entry.is_regular_file() && std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end()) {
+      if (entry.is_regular_file() &&
+          std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end()) {
         files.push_back(entry.path());
       }
     }
@@ -128,15 +162,16 @@ TEST(Tidy, IncludesPointOneWay) {
       std::smatch match;
       if (!std::regex_search(lines[i], match, kInclude)) continue;
       const std::string fault = include_fault(relative_name(file), match[1]);
-      EXPECT_TRUE(fault.empty()) << relative_name(file) << ":" << i + 1 << ": " << match[1] << " is "
-                                 << fault;
+      EXPECT_TRUE(fault.empty()) << relative_name(file) << ":" << i + 1 << ": " << match[1]
+                                 << " is " << fault;
     }
   }
 }
 
 TEST(Tidy, NoFileIsLongerThan500Lines) {
   for (const fs::path& file : source_files()) {
-    EXPECT_LE(lines_of(file).size(), kMaxLines) << relative_name(file) << " has two nouns: split it";
+    EXPECT_LE(lines_of(file).size(), kMaxLines)
+        << relative_name(file) << " has two nouns: split it";
   }
 }
 
@@ -149,7 +184,8 @@ TEST(Tidy, NobodyCommitsBannedWords) {
       if (!starts_with(name, word.home)) continue;
       const std::regex pattern(word.pattern);
       for (std::size_t i = 0; i < lines.size(); ++i) {
-        EXPECT_FALSE(std::regex_search(lines[i], pattern)) << name << ":" << i + 1 << ": " << lines[i];
+        EXPECT_FALSE(std::regex_search(lines[i], pattern))
+            << name << ":" << i + 1 << ": " << lines[i];
       }
     }
   }
@@ -167,7 +203,8 @@ TEST(Tidy, EveryCppFileIsBuilt) {
   for (const fs::path& file : source_files()) {
     if (file.extension() != ".cpp") continue;
     bool named = false;
-    for (fs::path folder = file.parent_path(); !named && folder != fs::path(SARSWEEP_SOURCE_DIR).parent_path();
+    for (fs::path folder = file.parent_path();
+         !named && folder != fs::path(SARSWEEP_SOURCE_DIR).parent_path();
          folder = folder.parent_path()) {
       if (!fs::exists(folder / "CMakeLists.txt")) continue;
       const std::string wanted = fs::relative(file, folder).generic_string();

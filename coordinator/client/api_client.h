@@ -2,19 +2,20 @@
 
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
+
+#include <nlohmann/json.hpp>
+#include <tl/expected.hpp>
 
 #include "schema/base/error.h"
 
 namespace sarsweep::client {
 
-// A request that did not end well: `unreachable` and `busy` may be tried again. `body` is the reply's
-// document where there was one (diagnostics, missing, stored).
+// A request that did not end well: `unreachable` and `busy` may be tried again. `body` is the
+// reply's document where there was one (diagnostics, missing, stored).
 struct ApiFailure {
   ErrorCode code = ErrorCode::internal;
   std::string message;
@@ -25,8 +26,8 @@ template <typename T>
 using Result = tl::expected<T, ApiFailure>;
 using Query = std::vector<std::pair<std::string, std::string>>;
 
-// One coordinator, spoken to over HTTP with a bearer token. One connection a request, no redirects, no
-// proxy. Thread-safe (a connection is made per call).
+// One coordinator, spoken to over HTTP with a bearer token. One connection a request, no redirects,
+// no proxy. Thread-safe (a connection is made per call).
 class ApiClient {
  public:
   ApiClient(std::string url, std::string token, double timeout_s = 15);

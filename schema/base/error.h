@@ -12,11 +12,11 @@ enum class ErrorCode {
   unauthorized,  // No identity.
   forbidden,     // An identity without the right.
   not_found,
-  conflict,      // The thing is in a state that forbids this.
-  fenced,        // The caller's lease epoch is not the current one.
+  conflict,  // The thing is in a state that forbids this.
+  fenced,    // The caller's lease epoch is not the current one.
   too_large,
-  busy,          // Try again later.
-  unreachable,   // The other process does not answer.
+  busy,         // Try again later.
+  unreachable,  // The other process does not answer.
   internal
 };
 

@@ -1,8 +1,9 @@
 #include "schema/base/json_text.h"
 
-#include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "schema/base/error.h"
 

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
 
 namespace sarsweep {
 
@@ -14,11 +15,13 @@ struct JsonLimits {
   std::size_t string_bytes = 1 << 20;
 };
 
-// Parses `text` strictly: no duplicate keys, valid UTF-8, within `limits`. `what` names the source in
-// the message of the Error(invalid) it throws.
-nlohmann::json parse_json(std::string_view text, std::string_view what, const JsonLimits& limits = {});
+// Parses `text` strictly: no duplicate keys, valid UTF-8, within `limits`. `what` names the source
+// in the message of the Error(invalid) it throws.
+nlohmann::json parse_json(std::string_view text, std::string_view what,
+                          const JsonLimits& limits = {});
 
-// Canonical JSON: sorted keys, no spaces, shortest round-trip numbers. Equal documents, equal bytes.
+// Canonical JSON: sorted keys, no spaces, shortest round-trip numbers. Equal documents, equal
+// bytes.
 std::string canonical_json(const nlohmann::json& document);
 
 }  // namespace sarsweep

@@ -29,8 +29,8 @@ std::string printable(const std::string& text, std::size_t limit) {
     }
   }
   if (text.size() > limit) out += "…";
-  for (const char* bidi : {"\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067",
-                           "\u2068", "\u2069"}) {
+  for (const char* bidi :
+       {"\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"}) {
     for (size_t at = out.find(bidi); at != std::string::npos; at = out.find(bidi)) {
       out.replace(at, 3, "?");
     }

@@ -11,10 +11,13 @@ constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57;
 constexpr std::uint32_t kWeyl0 = 0x9E3779B9;
 constexpr std::uint32_t kWeyl1 = 0xBB67AE85;
 
-constexpr std::uint32_t high(std::uint64_t product) { return static_cast<std::uint32_t>(product >> 32); }
+constexpr std::uint32_t high(std::uint64_t product) {
+  return static_cast<std::uint32_t>(product >> 32);
+}
 constexpr std::uint32_t low(std::uint64_t product) { return static_cast<std::uint32_t>(product); }
 
-// FNV-1a over the purpose, then mixed with the seed by one Philox block: two purposes never share a key.
+// FNV-1a over the purpose, then mixed with the seed by one Philox block: two purposes never share a
+// key.
 std::uint64_t derive_key(std::uint64_t seed, std::string_view purpose) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const char c : purpose) {

@@ -6,8 +6,8 @@
 
 namespace sarsweep {
 
-// Philox4x32-10 (Salmon et al., SC 2011): four 32-bit words as a pure function of a 64-bit key and a
-// 128-bit counter. There is no state, hence nothing to save, and the same bytes on every machine.
+// Philox4x32-10 (Salmon et al., SC 2011): four 32-bit words as a pure function of a 64-bit key and
+// a 128-bit counter. There is no state, hence nothing to save, and the same bytes on every machine.
 std::array<std::uint32_t, 4> philox4x32(std::uint64_t key, std::uint64_t counter_low,
                                         std::uint64_t counter_high);
 

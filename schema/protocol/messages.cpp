@@ -15,7 +15,8 @@ using nlohmann::json;
 class Reader {
  public:
   Reader(const json& object, const char* what) : object_(object), what_(what) {
-    if (!object.is_object()) throw Error(ErrorCode::invalid, std::string(what) + " must be an object");
+    if (!object.is_object())
+      throw Error(ErrorCode::invalid, std::string(what) + " must be an object");
   }
 
   template <typename T>
@@ -34,7 +35,8 @@ class Reader {
   void end() const {
     for (const auto& [key, value] : object_.items()) {
       if (std::find(known_.begin(), known_.end(), key) == known_.end()) {
-        throw Error(ErrorCode::invalid, std::string(what_) + " has an unknown key '" + key + "'", key);
+        throw Error(ErrorCode::invalid, std::string(what_) + " has an unknown key '" + key + "'",
+                    key);
       }
     }
   }
@@ -46,7 +48,8 @@ class Reader {
     try {
       object_.at(key).get_to(value);
     } catch (const json::exception&) {
-      throw Error(ErrorCode::invalid, std::string(what_) + ": '" + key + "' has the wrong type", key);
+      throw Error(ErrorCode::invalid, std::string(what_) + ": '" + key + "' has the wrong type",
+                  key);
     }
     return *this;
   }
@@ -82,28 +85,51 @@ void to_json(json& j, const SweepSource& v) {
 }
 void from_json(const json& j, SweepSource& v) {
   Reader(j, "sweep source")
-      .need("text", v.text).may("file", v.file).may("dir", v.dir).may("cwd", v.cwd)
-      .may("set", v.set).may("files", v.files).may("rerun", v.rerun).may("prune", v.prune).end();
+      .need("text", v.text)
+      .may("file", v.file)
+      .may("dir", v.dir)
+      .may("cwd", v.cwd)
+      .may("set", v.set)
+      .may("files", v.files)
+      .may("rerun", v.rerun)
+      .may("prune", v.prune)
+      .end();
 }
 
 void to_json(json& j, const Diagnostic& v) {
-  j = {{"file", v.file}, {"line", v.line}, {"col", v.col}, {"severity", v.severity},
-       {"code", v.code}, {"message", v.message}, {"suggestion", v.suggestion},
-       {"source", v.source}, {"length", v.length}};
+  j = {{"file", v.file},
+       {"line", v.line},
+       {"col", v.col},
+       {"severity", v.severity},
+       {"code", v.code},
+       {"message", v.message},
+       {"suggestion", v.suggestion},
+       {"source", v.source},
+       {"length", v.length}};
 }
 void from_json(const json& j, Diagnostic& v) {
   Reader(j, "diagnostic")
-      .need("file", v.file).need("line", v.line).need("col", v.col).need("severity", v.severity)
-      .need("code", v.code).need("message", v.message).need("suggestion", v.suggestion)
-      .may("source", v.source).may("length", v.length).end();
+      .need("file", v.file)
+      .need("line", v.line)
+      .need("col", v.col)
+      .need("severity", v.severity)
+      .need("code", v.code)
+      .need("message", v.message)
+      .need("suggestion", v.suggestion)
+      .may("source", v.source)
+      .may("length", v.length)
+      .end();
 }
 
 void to_json(json& j, const LeaseKey& v) {
   j = {{"run_id", v.run_id}, {"lease_epoch", v.lease_epoch}, {"grant_token", v.grant_token}};
 }
 void from_json(const json& j, LeaseKey& v) {
-  Reader(j, "lease").need("run_id", v.run_id).need("lease_epoch", v.lease_epoch)
-      .need("grant_token", v.grant_token).end();
+  Reader(j, "lease")
+      .need("run_id", v.run_id)
+      .need("lease_epoch", v.lease_epoch)
+      .need("grant_token", v.grant_token)
+      .end();
 }
 
 static void to_json(json& j, const Slot& v) { j = {{"index", v.index}, {"device", v.device}}; }
@@ -122,15 +148,21 @@ void to_json(json& j, const RegisterRequest& v) {
 }
 void from_json(const json& j, RegisterRequest& v) {
   json slots = json::array();
-  Reader(j, "register").need("name", v.name).need("incarnation", v.incarnation).may("host", v.host)
-      .may("threads", v.threads).need("slots", slots).end();
+  Reader(j, "register")
+      .need("name", v.name)
+      .need("incarnation", v.incarnation)
+      .may("host", v.host)
+      .may("threads", v.threads)
+      .need("slots", slots)
+      .end();
   v.slots.clear();
   for (const json& item : slots) from_json(item, v.slots.emplace_back());
 }
 
 void to_json(json& j, const RegisterReply& v) {
-  j = {{"worker_id", v.worker_id}, {"heartbeat_s", v.heartbeat_s}, {"lease_s", v.lease_s},
-       {"store", v.store}, {"cache", v.cache}, {"data_url", v.data_url}};
+  j = {{"worker_id", v.worker_id}, {"heartbeat_s", v.heartbeat_s},
+       {"lease_s", v.lease_s},     {"store", v.store},
+       {"cache", v.cache},         {"data_url", v.data_url}};
 }
 void from_json(const json& j, RegisterReply& v) {
   // A client ignores what it does not know.
@@ -143,18 +175,26 @@ void from_json(const json& j, RegisterReply& v) {
 }
 
 void to_json(json& j, const LeaseRequest& v) {
-  j = {{"worker_id", v.worker_id}, {"incarnation", v.incarnation}, {"nonce", v.nonce},
+  j = {{"worker_id", v.worker_id},
+       {"incarnation", v.incarnation},
+       {"nonce", v.nonce},
        {"free_slots", v.free_slots}};
 }
 void from_json(const json& j, LeaseRequest& v) {
-  Reader(j, "lease request").need("worker_id", v.worker_id).need("incarnation", v.incarnation)
-      .need("nonce", v.nonce).need("free_slots", v.free_slots).end();
+  Reader(j, "lease request")
+      .need("worker_id", v.worker_id)
+      .need("incarnation", v.incarnation)
+      .need("nonce", v.nonce)
+      .need("free_slots", v.free_slots)
+      .end();
 }
 
 void to_json(json& j, const LeaseReply& v) {
   j = {{"retry_after_s", v.retry_after_s}, {"grants", json::array()}};
   for (const Grant& grant : v.grants) {
-    j["grants"].push_back({{"key", grant.key}, {"name", grant.name}, {"slots", grant.slots},
+    j["grants"].push_back({{"key", grant.key},
+                           {"name", grant.name},
+                           {"slots", grant.slots},
                            {"run_json", grant.run_json}});
   }
 }
@@ -168,18 +208,25 @@ void from_json(const json& j, LeaseReply& v) {
 }
 
 void to_json(json& j, const HeartbeatRequest& v) {
-  j = {{"worker_id", v.worker_id}, {"incarnation", v.incarnation}, {"draining", v.draining},
+  j = {{"worker_id", v.worker_id},
+       {"incarnation", v.incarnation},
+       {"draining", v.draining},
        {"leases", v.leases}};
 }
 void from_json(const json& j, HeartbeatRequest& v) {
-  Reader(j, "heartbeat").need("worker_id", v.worker_id).need("incarnation", v.incarnation)
-      .may("draining", v.draining).need("leases", v.leases).end();
+  Reader(j, "heartbeat")
+      .need("worker_id", v.worker_id)
+      .need("incarnation", v.incarnation)
+      .may("draining", v.draining)
+      .need("leases", v.leases)
+      .end();
 }
 
 void to_json(json& j, const HeartbeatReply& v) {
   j = {{"runs", json::array()}};
   for (const OrderedRun& run : v.runs) {
-    j["runs"].push_back({{"run_id", run.run_id}, {"lease_epoch", run.lease_epoch},
+    j["runs"].push_back({{"run_id", run.run_id},
+                         {"lease_epoch", run.lease_epoch},
                          {"order", to_string(run.order)}});
   }
 }
@@ -191,13 +238,20 @@ void from_json(const json& j, HeartbeatReply& v) {
 }
 
 void to_json(json& j, const FinishRequest& v) {
-  j = {{"key", v.key}, {"exit_code", v.exit_code}, {"signal", v.signal}, {"reason", v.reason},
-       {"event_bytes", v.event_bytes}, {"log_bytes", v.log_bytes}, {"draining", v.draining}};
+  j = {{"key", v.key},          {"exit_code", v.exit_code},     {"signal", v.signal},
+       {"reason", v.reason},    {"event_bytes", v.event_bytes}, {"log_bytes", v.log_bytes},
+       {"draining", v.draining}};
 }
 void from_json(const json& j, FinishRequest& v) {
-  Reader(j, "finish").need("key", v.key).need("exit_code", v.exit_code).may("signal", v.signal)
-      .may("reason", v.reason).need("event_bytes", v.event_bytes).need("log_bytes", v.log_bytes)
-      .may("draining", v.draining).end();
+  Reader(j, "finish")
+      .need("key", v.key)
+      .need("exit_code", v.exit_code)
+      .may("signal", v.signal)
+      .may("reason", v.reason)
+      .need("event_bytes", v.event_bytes)
+      .need("log_bytes", v.log_bytes)
+      .may("draining", v.draining)
+      .end();
 }
 
 void to_json(json& j, const FinishReply& v) { j = {{"state", to_string(v.state)}}; }

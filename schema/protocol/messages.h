@@ -2,10 +2,11 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "schema/protocol/run_state.h"
 
@@ -20,8 +21,8 @@ struct SweepSource {
   std::string file;
   std::string dir;
   std::string cwd;
-  std::vector<std::string> set;               // "key=value", in order
-  std::map<std::string, std::string> files;   // prompt files by the path as written
+  std::vector<std::string> set;              // "key=value", in order
+  std::map<std::string, std::string> files;  // prompt files by the path as written
   bool rerun = false;
   bool prune = false;
 };
@@ -31,8 +32,8 @@ struct Diagnostic {
   std::string file;
   int line = 0;
   int col = 0;
-  std::string severity;    // "error" | "warning"
-  std::string code;        // "unknown_field", "wrong_type", …
+  std::string severity;  // "error" | "warning"
+  std::string code;      // "unknown_field", "wrong_type", …
   std::string message;
   std::string suggestion;  // "did you mean 'rank'?", or empty
   std::string source;      // the offending line, for display
@@ -48,16 +49,16 @@ struct RegisterRequest {
   std::string name;         // chosen by its owner; unique among live workers
   std::string incarnation;  // random per process start
   std::string host;
-  int threads = 1;          // CPU threads a slot may use
+  int threads = 1;  // CPU threads a slot may use
   std::vector<Slot> slots;
 };
 struct RegisterReply {
   std::string worker_id;
   double heartbeat_s = 5;
   double lease_s = 30;
-  std::string store;        // folder all workers of a site see
-  std::string cache;        // <home>/cache
-  std::string data_url = {};     // the data listener; empty: as /api/v1/info says
+  std::string store;          // folder all workers of a site see
+  std::string cache;          // <home>/cache
+  std::string data_url = {};  // the data listener; empty: as /api/v1/info says
 };
 
 // A lease on one run. Every later write of the worker carries run_id, lease_epoch and grant_token.
@@ -70,14 +71,14 @@ struct LeaseKey {
 struct LeaseRequest {
   std::string worker_id;
   std::string incarnation;
-  std::string nonce;               // the same nonce gets the same answer
+  std::string nonce;  // the same nonce gets the same answer
   std::vector<int> free_slots;
 };
 struct Grant {
   LeaseKey key;
   std::string name;
   std::vector<int> slots;
-  nlohmann::json run_json;         // complete but for `device` and `threads`, which the worker adds
+  nlohmann::json run_json;  // complete but for `device` and `threads`, which the worker adds
 };
 struct LeaseReply {
   std::vector<Grant> grants;
@@ -109,9 +110,9 @@ struct FinishRequest {
   int exit_code = 0;
   int signal = 0;
   std::string reason;
-  std::int64_t event_bytes = 0;    // complete lines only
+  std::int64_t event_bytes = 0;  // complete lines only
   std::int64_t log_bytes = 0;
-  bool draining = false;           // the worker stopped it on its own account
+  bool draining = false;  // the worker stopped it on its own account
 };
 struct FinishReply {
   RunState state = RunState::queued;

@@ -6,13 +6,17 @@
 
 // The run directory: the whole contract between worker and trainer. No sockets.
 //
-//   RUN_DIR = <store>/runs/<run_id>/e<lease_epoch>/, made empty for each grant, written by it alone.
+//   RUN_DIR = <store>/runs/<run_id>/e<lease_epoch>/, made empty for each grant, written by it
+//   alone.
 //
 //   run.json        in   {run_id, name, lease_epoch, seed, device, threads, cache_dir, protocol{…},
 //                         deadline_unix_ms?, config{nested, nothing omitted},
-//                         resume: [{checkpoint, step, manifest_sha256}, … newest first] | [] | "auto"}
-//                        paths are absolute; `threads` is the CPU thread count (0: the trainer's choice)
-//   events.jsonl    out  append-only, one JSON object a line: {"t": unix_ms, "type": T, …}, by type:
+//                         resume: [{checkpoint, step, manifest_sha256}, … newest first] | [] |
+//                         "auto"}
+//                        paths are absolute; `threads` is the CPU thread count (0: the trainer's
+//                        choice)
+//   events.jsonl    out  append-only, one JSON object a line: {"t": unix_ms, "type": T, …}, by
+//   type:
 //                          stage       name, done, total
 //                          metrics     step, values{key: number | "nan" | "inf" | "-inf"}
 //                          checkpoint  step, path, manifest_sha256, bytes
@@ -23,15 +27,16 @@
 //                          warning     message          error  code, message
 //                          end         exit_code, reason, step   (outranks the process's exit code)
 //                        bytes after the last newline are void when the attempt closes
-//   checkpoints/step-00000500/   written as step-….tmp, fsync, manifest.json last, rename; without a
+//   checkpoints/step-00000500/   written as step-….tmp, fsync, manifest.json last, rename; without
+//   a
 //                        valid manifest it does not exist. The trainer never deletes one
 //   samples/step-…/  eval/step-…/result.json  export/   trainer.log (also on stderr)
 //
-// Paths inside events are relative to RUN_DIR. Before each `eval` event comes one `metrics` event at
-// that step with every top-level number of the result as `eval/<key>`.
+// Paths inside events are relative to RUN_DIR. Before each `eval` event comes one `metrics` event
+// at that step with every top-level number of the result as `eval/<key>`.
 //
-// Signals: SIGTERM = checkpoint at the next update, exit 143 (in a stage without updates: stop within
-// 5 s, nothing half-written, 143); SIGUSR1 = checkpoint now and go on.
+// Signals: SIGTERM = checkpoint at the next update, exit 143 (in a stage without updates: stop
+// within 5 s, nothing half-written, 143); SIGUSR1 = checkpoint now and go on.
 namespace sarsweep::run_dir {
 
 inline constexpr std::string_view kRunJson = "run.json";
@@ -52,11 +57,11 @@ std::filesystem::path attempt_dir(const std::filesystem::path& store, const std:
 // How the trainer ends. Anything else is a failure on the run's own budget.
 enum class ExitCode : int {
   done = 0,
-  temporary = 75,      // infrastructure: retried on its own budget
+  temporary = 75,  // infrastructure: retried on its own budget
   out_of_memory = 76,
-  diverged = 77,       // failed at once
-  bad_config = 78,     // failed at once
-  stopped = 143        // after a checkpoint, by SIGTERM
+  diverged = 77,    // failed at once
+  bad_config = 78,  // failed at once
+  stopped = 143     // after a checkpoint, by SIGTERM
 };
 
 }  // namespace sarsweep::run_dir

@@ -118,13 +118,15 @@ bool can_move(RunState from, RunState to) {
   using enum RunState;
   switch (from) {  // No default: a new state does not compile until it is placed here.
     case waiting: return to == queued || to == blocked || to == paused || to == cancelled;
-    case queued: return to == leased || to == running || to == paused || to == cancelled || to == done;
+    case queued:
+      return to == leased || to == running || to == paused || to == cancelled || to == done;
     case backoff: return to == queued || to == running || to == paused || to == cancelled;
     case leased:
     case running:
       return to == running || to == queued || to == backoff || to == pausing || to == cancelling ||
              to == cancelled || to == failed || to == done;
-    case pausing: return to == paused || to == done || to == failed || to == cancelling || to == cancelled;
+    case pausing:
+      return to == paused || to == done || to == failed || to == cancelling || to == cancelled;
     case paused: return to == waiting || to == queued || to == cancelled;
     case cancelling: return to == cancelled;
     case cancelled:

@@ -6,27 +6,27 @@
 
 namespace sarsweep {
 
-// Lifecycle of a run. The enumerators are spelled as in SQL, JSON and the dashboard, so one grep finds
-// every use. Diagram and verbs: schema/protocol/README.md.
+// Lifecycle of a run. The enumerators are spelled as in SQL, JSON and the dashboard, so one grep
+// finds every use. Diagram and verbs: schema/protocol/README.md.
 enum class RunState {
-  waiting,     // on a parent
+  waiting,  // on a parent
   queued,
-  backoff,     // until a time
-  leased,      // granted to a worker, trainer not yet started
+  backoff,  // until a time
+  leased,   // granted to a worker, trainer not yet started
   running,
-  pausing,     // asked to checkpoint and release its slot
+  pausing,  // asked to checkpoint and release its slot
   paused,
   cancelling,  // asked to checkpoint, flush and stop
   cancelled,
   failed,
-  blocked,     // the parent failed, was cancelled or withdrawn
+  blocked,  // the parent failed, was cancelled or withdrawn
   done
 };
 
 inline constexpr std::array kRunStates = {
-    RunState::waiting, RunState::queued, RunState::backoff,    RunState::leased,
-    RunState::running, RunState::pausing, RunState::paused,    RunState::cancelling,
-    RunState::cancelled, RunState::failed, RunState::blocked,  RunState::done};
+    RunState::waiting,   RunState::queued,  RunState::backoff, RunState::leased,
+    RunState::running,   RunState::pausing, RunState::paused,  RunState::cancelling,
+    RunState::cancelled, RunState::failed,  RunState::blocked, RunState::done};
 
 // How an attempt (one per grant) ended.
 enum class AttemptEnd { succeeded, failed, lost, preempted, paused, cancelled, fenced, spec_error };
@@ -48,8 +48,8 @@ std::optional<RunState> parse_run_state(std::string_view text);  // nullopt: unk
 std::optional<AttemptEnd> parse_attempt_end(std::string_view text);
 std::optional<Verb> parse_verb(std::string_view text);
 
-// True if a run may move from `from` to `to` in one transition. `done`, `failed` and `cancelled` are
-// left only by `resume`, `retry` and a withdrawn run's return.
+// True if a run may move from `from` to `to` in one transition. `done`, `failed` and `cancelled`
+// are left only by `resume`, `retry` and a withdrawn run's return.
 bool can_move(RunState from, RunState to);
 
 // True while a worker may hold the run: leased, running, pausing, cancelling.

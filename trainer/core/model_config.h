@@ -1,8 +1,9 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 // The config.json files of a diffusers SDXL folder as structs. Reading refuses a value this program
 // cannot honour (an unknown block type, upcast_attention, …) with Error(invalid) naming it.
@@ -21,7 +22,7 @@ struct UNetConfig {
   std::vector<int> num_attention_heads;  // diffusers' `attention_head_dim` is the number of heads
   int addition_time_embed_dim = 256;
   int projection_class_embeddings_input_dim = 2816;
-  nlohmann::json json;                   // as read, written back unchanged
+  nlohmann::json json;  // as read, written back unchanged
 };
 
 struct VaeConfig {
@@ -42,8 +43,8 @@ struct ClipTextConfig {
   int projection_dim = 0;                 // 0: no text_projection (text encoder 1)
   int vocab_size = 49408, max_position_embeddings = 77;
   double layer_norm_eps = 1e-5;
-  // Whose first occurrence is pooled: 49407 where the vocabulary holds it, whatever the file says (SDXL's
-  // files say 2), so that added tokens change nothing; else the file's.
+  // Whose first occurrence is pooled: 49407 where the vocabulary holds it, whatever the file says
+  // (SDXL's files say 2), so that added tokens change nothing; else the file's.
   int eos_token_id = 49407;
   nlohmann::json json;
 };

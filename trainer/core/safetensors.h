@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-// The safetensors container: u64 little-endian header length, JSON header, row-major data. Torch-free.
-// Format and the refusals: huggingface/safetensors, and docs of the format.
+// The safetensors container: u64 little-endian header length, JSON header, row-major data.
+// Torch-free. Format and the refusals: huggingface/safetensors, and docs of the format.
 namespace sarsweep::trainer {
 
 enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
@@ -44,9 +44,10 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-// Writes tensor by tensor: `fetch(i)` is called once per entry, in the order the file needs them, and
-// returns that entry's bytes, valid until the next call. Sorted by alignment, then name; metadata
-// sorted, {"format": "pt"} always present; temporary file, fsync, rename. Equal input, equal bytes.
+// Writes tensor by tensor: `fetch(i)` is called once per entry, in the order the file needs them,
+// and returns that entry's bytes, valid until the next call. Sorted by alignment, then name;
+// metadata sorted, {"format": "pt"} always present; temporary file, fsync, rename. Equal input,
+// equal bytes.
 struct TensorToWrite {
   std::string name;
   DType dtype = DType::f32;

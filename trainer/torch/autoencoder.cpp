@@ -45,7 +45,8 @@ struct Middle {
     const at::Tensor x = first(input, {});
     const at::Tensor tokens = norm(x).flatten(2).transpose(1, 2);
     const at::Tensor mixed = attention(tokens, tokens, Mask::none).transpose(1, 2);
-    // mixed first: the sum, and all that follows, is channels-last as in diffusers, to the last bit.
+    // mixed first: the sum, and all that follows, is channels-last as in diffusers, to the last
+    // bit.
     return second(mixed.view(x.sizes()) + x, {});
   }
 

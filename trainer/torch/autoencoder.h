@@ -20,10 +20,11 @@ class Autoencoder : public Component {
   Autoencoder& operator=(Autoencoder&&) noexcept;
   ~Autoencoder();
 
-  Moments encode(const at::Tensor& pixels) const;    // [B,3,H,W] in [-1,1]
-  at::Tensor decode(const at::Tensor& latents) const; // [B,4,h,w] unscaled -> [B,3,H,W], not clamped
+  Moments encode(const at::Tensor& pixels) const;  // [B,3,H,W] in [-1,1]
+  at::Tensor decode(
+      const at::Tensor& latents) const;  // [B,4,h,w] unscaled -> [B,3,H,W], not clamped
   const VaeConfig& config() const { return config_; }
-  void set_scaling_factor(double factor);             // config and its json
+  void set_scaling_factor(double factor);  // config and its json
 
  private:
   struct Blocks;

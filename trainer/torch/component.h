@@ -26,28 +26,30 @@ struct Adapter {
 // A Linear or Conv2d: what an adapter can be attached to. `weight` and `bias` are handles to the
 // component's parameters: changing them in place changes the forward pass.
 struct Layer {
-  std::string name;  // module path: "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
-  at::Tensor weight; // [out, in] or [out, in, k, k]
-  at::Tensor bias;   // [out], or undefined
+  std::string name;   // module path: "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+  at::Tensor weight;  // [out, in] or [out, in, k, k]
+  at::Tensor bias;    // [out], or undefined
   std::int64_t stride = 1, padding = 0;  // of a convolution
   std::optional<Adapter> adapter;
 
-  at::Tensor operator()(const at::Tensor& x) const;  // linear over the last axis, or NCHW convolution
+  at::Tensor operator()(
+      const at::Tensor& x) const;  // linear over the last axis, or NCHW convolution
 };
 
-// A part of the pipeline: parameters under diffusers' names in order of creation, and the layers that
-// take adapters. Owned by one thread. Layers live as long as the component and never move.
+// A part of the pipeline: parameters under diffusers' names in order of creation, and the layers
+// that take adapters. Owned by one thread. Layers live as long as the component and never move.
 class Component {
  public:
-  // On at::kMeta parameters have names and shapes but no memory: for counting and for comparing names.
+  // On at::kMeta parameters have names and shapes but no memory: for counting and for comparing
+  // names.
   explicit Component(at::Device device = at::kCPU) : device_(device) {}
   Component(Component&&) = default;
   Component& operator=(Component&&) = default;
 
   const NamedTensors& parameters() const { return parameters_; }
-  at::Tensor parameter(std::string_view name) const;         // Throws Error(not_found).
+  at::Tensor parameter(std::string_view name) const;  // Throws Error(not_found).
   std::vector<Layer*> layers();
-  Layer& layer(std::string_view name);                       // Throws Error(not_found).
+  Layer& layer(std::string_view name);  // Throws Error(not_found).
   // Copies `value` into the parameter (dtype converted). Throws Error(invalid) on another shape.
   void set(std::string_view name, const at::Tensor& value);
   // Sets requires_grad of every parameter (not of adapters).
@@ -70,9 +72,9 @@ enum class LoraInit { kaiming, gaussian };
 
 // Attaches fresh adapters (up = 0) to the layers that `targets` names for a component kind:
 // UNet: attn (to_q,k,v,to_out.0), attn_ff (+ ff), attn_conv (attn + conv1, conv2 of resnets),
-// transformer (every linear of a Transformer2D), transformer_conv (+ every conv and time_emb_proj of
-// resnets, samplers); text encoders: attn (q,k,v,out_proj), attn_mlp (+ fc1, fc2).
-// The draws come from RandomStream(seed, "lora_init", hash of the layer's name).
+// transformer (every linear of a Transformer2D), transformer_conv (+ every conv and time_emb_proj
+// of resnets, samplers); text encoders: attn (q,k,v,out_proj), attn_mlp (+ fc1, fc2). The draws
+// come from RandomStream(seed, "lora_init", hash of the layer's name).
 enum class ComponentKind { unet, text_encoder };
 void attach_adapters(Component& component, ComponentKind kind, const std::string& targets,
                      std::int64_t rank, double alpha, LoraInit init, std::uint64_t seed);

@@ -1,5 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <iostream>
+
+#include <CLI/CLI.hpp>
 
 #include "schema/base/error.h"
 #include "schema/base/log.h"
@@ -21,7 +22,8 @@ int exit_code_of(const sarsweep::Error& error) {
 int main(int argc, char** argv) try {
   using namespace sarsweep::trainer;
   sarsweep::start_log("sarsweep-trainer");
-  CLI::App app("Trains, samples and evaluates latent diffusion models on SAR images.", "sarsweep-trainer");
+  CLI::App app("Trains, samples and evaluates latent diffusion models on SAR images.",
+               "sarsweep-trainer");
   app.require_subcommand(1);
   int exit_code = 0;
   // add_NAME(app, exit_code);  one line a command
