@@ -122,7 +122,6 @@ std::vector<Field> text_encoder(const EncoderNames& names) {
 }
 
 std::vector<Field> vae() {
-  constexpr std::string_view kDecoder = "vae.mode == decoder";
   return {
       {.name = "vae.mode",
        .type = choice,
@@ -144,6 +143,12 @@ std::vector<Field> vae() {
        .low = 0,
        .active_when = "vae.mode == full",
        .help = "weight of the latents' KL term beside the L1 reconstruction loss"},
+  };
+}
+
+std::vector<Field> vae_decoder_losses() {
+  constexpr std::string_view kDecoder = "vae.mode == decoder";
+  return {
       {.name = "vae.rayleigh",
        .type = choice,
        .default_value = "local",
@@ -210,7 +215,8 @@ std::vector<Field> vae() {
 
 std::vector<Field> network_rows() {
   std::vector<Field> rows = unet();
-  for (std::vector<Field> group : {text_encoder(kEncoder1), text_encoder(kEncoder2), vae()}) {
+  for (std::vector<Field> group :
+       {text_encoder(kEncoder1), text_encoder(kEncoder2), vae(), vae_decoder_losses()}) {
     rows.insert(rows.end(), group.begin(), group.end());
   }
   return rows;

@@ -28,7 +28,7 @@ std::vector<Field> job_and_model() {
   };
 }
 
-std::vector<Field> data() {
+std::vector<Field> data_files() {
   return {
       {.name = "data.path",
        .type = path,
@@ -67,6 +67,11 @@ std::vector<Field> data() {
        .type = text,
        .default_text = "none",
        .help = "key of metadata.jsonl; stored pixel x scale = amplitude"},
+  };
+}
+
+std::vector<Field> data_pixels() {
+  return {
       {.name = "data.stretch",
        .type = stretch,
        .default_text = "none for 8-bit; must be given for 16-bit and float",
@@ -158,7 +163,7 @@ std::vector<Field> prompt_and_token() {
 
 std::vector<Field> source_rows() {
   std::vector<Field> rows = job_and_model();
-  for (std::vector<Field> group : {data(), prompt_and_token()}) {
+  for (std::vector<Field> group : {data_files(), data_pixels(), prompt_and_token()}) {
     rows.insert(rows.end(), group.begin(), group.end());
   }
   return rows;

@@ -18,6 +18,7 @@
 #include "trainer/core/amplitude.h"
 #include "trainer/torch/commands.h"
 #include "trainer/torch/lora_file.h"
+#include "trainer/torch/model_source.h"
 #include "trainer/torch/sampler.h"
 
 namespace sarsweep::trainer {
@@ -48,15 +49,21 @@ std::vector<std::string> wanted_prompts(const SampleRequest& request) {
   return prompts;
 }
 
+void merge_all(Pipeline& pipeline) {
+  for (Component* part :
+       {static_cast<Component*>(&pipeline.unet), static_cast<Component*>(&pipeline.text_encoder),
+        static_cast<Component*>(&pipeline.text_encoder_2)}) {
+    merge_adapters(*part);
+  }
+}
+
+// The model, a folder or a run's checkpoint, with its own adapters and those of the files merged.
 Pipeline load_with_adapters(const SampleRequest& request) {
-  Pipeline pipeline = load_pipeline(request.model);
+  Pipeline pipeline = std::move(load_model(request.model).pipeline);
+  merge_all(pipeline);
   for (const std::string& file : request.loras) {
     load_lora(file, pipeline);
-    for (Component* part :
-         {static_cast<Component*>(&pipeline.unet), static_cast<Component*>(&pipeline.text_encoder),
-          static_cast<Component*>(&pipeline.text_encoder_2)}) {
-      merge_adapters(*part);
-    }
+    merge_all(pipeline);
   }
   return pipeline;
 }
@@ -122,7 +129,8 @@ void sample(SampleRequest request) {
 void add_sample(CLI::App& app, int& exit_code) {
   const auto request = std::make_shared<SampleRequest>();
   CLI::App* command = app.add_subcommand("sample", "Make pictures from prompts.");
-  command->add_option("--model", request->model, "a pipeline folder")->required();
+  command->add_option("--model", request->model, "a diffusers folder, or a checkpoint of a run")
+      ->required();
   command->add_option("--lora", request->loras, "adapters to merge (PEFT or kohya files)");
   CLI::Option* prompt = command->add_option("--prompt", request->prompt, "what to show");
   CLI::Option* file =
