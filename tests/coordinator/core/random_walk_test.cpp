@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -32,10 +33,17 @@ class Walk {
             << error.what();
       }
       check();
+      if (testing::Test::HasFatalFailure()) return;
     }
   }
 
  private:
+  struct Held {
+    LeaseKey key;
+    int slot = 0;
+    bool over = false;  // the worker stopped that trainer
+  };
+
   int below(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
 
   void act() {
@@ -48,29 +56,70 @@ class Walk {
       return bench_.verb(kNames[static_cast<std::size_t>(below(3))],
                          kVerbs[static_cast<std::size_t>(below(5))], below(4) == 0);
     }
-    if (grants_.empty()) return lease();
-    const LeaseKey key = grants_[static_cast<std::size_t>(below(static_cast<int>(grants_.size())))];
-    if (choice <= 5) return static_cast<void>(bench_.beat(key));
-    if (choice == 6) return bench_.core->started(key);
-    if (choice == 9 && below(2) == 0) {
-      static constexpr int kCodes[] = {0, 1, 75, 77, 143};
-      bench_.core->finish({.key = key,
-                           .exit_code = kCodes[below(5)],
-                           .signal = 0,
-                           .reason = "",
-                           .event_bytes = offsets_[{key.run_id, key.lease_epoch}],
-                           .log_bytes = 0});
-      return;
+    const std::optional<LeaseKey> key = any_grant();
+    if (!key) return lease();
+    try {
+      use(*key, choice);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::fenced) release(*key);
+      throw;
     }
-    append(key);
   }
 
+  void use(const LeaseKey& key, int choice) {
+    if (choice <= 5) {
+      const Order order = bench_.beat(key);
+      if (order == Order::fenced || order == Order::kill) release(key);
+    } else if (choice == 6) {
+      bench_.core->started(key);
+    } else if (choice == 9 && below(2) == 0) {
+      end(key);
+    } else {
+      append(key);
+    }
+  }
+
+  // A grant that the worker still believes in, or a stale one of an older epoch.
+  std::optional<LeaseKey> any_grant() {
+    if (grants_.empty()) return std::nullopt;
+    const Held& held = grants_[static_cast<std::size_t>(below(static_cast<int>(grants_.size())))];
+    if (held.over && held.key.lease_epoch == epochs_[held.key.run_id]) return std::nullopt;
+    return held.key;
+  }
+
+  void release(const LeaseKey& key) {
+    for (Held& held : grants_) {
+      if (held.key.run_id == key.run_id && held.key.lease_epoch == key.lease_epoch)
+        held.over = true;
+    }
+  }
+
+  void end(const LeaseKey& key) {
+    static constexpr int kCodes[] = {0, 1, 75, 77, 143};
+    const FinishOutcome outcome =
+        bench_.core->finish({.key = key,
+                             .exit_code = kCodes[below(5)],
+                             .signal = 0,
+                             .reason = "",
+                             .event_bytes = offsets_[{key.run_id, key.lease_epoch}],
+                             .log_bytes = 0});
+    ASSERT_TRUE(outcome.reply);
+    release(key);
+  }
+
+  // Offers the slots that no trainer of this worker uses, as it believes.
   void lease() {
-    for (const Grant& grant : bench_.ask(fmt::format("n{}", ++nonce_), {0, 1, 2}).grants) {
+    std::set<int> free = {0, 1, 2};
+    for (const Held& held : grants_) {
+      if (!held.over) free.erase(held.slot);
+    }
+    const std::vector<int> slots(free.begin(), free.end());
+    for (const Grant& grant : bench_.ask(fmt::format("n{}", ++nonce_), slots).grants) {
       std::int64_t& newest = epochs_[grant.key.run_id];
       ASSERT_EQ(grant.key.lease_epoch, newest + 1) << "epochs strictly increase";
       newest = grant.key.lease_epoch;
-      grants_.push_back(grant.key);
+      ASSERT_TRUE(free.contains(grant.slots.at(0)));
+      grants_.push_back({grant.key, grant.slots.at(0), false});
     }
   }
 
@@ -107,16 +156,16 @@ class Walk {
       const json all = bench_.core->metrics(run["id"], {"x"}, true, 0)["x"];
       ASSERT_EQ(all.size(), points) << "no point is lost or doubled";
     }
+    const json workers = bench_.core->workers();
     int busy = 0;
-    for (const json& slot : bench_.core->workers()[0]["slots"])
-      busy += slot["run_id"].is_null() ? 0 : 1;
-    ASSERT_EQ(busy, held) << "no slot has two holders";
+    for (const json& slot : workers[0]["slots"]) busy += slot["run_id"].is_null() ? 0 : 1;
+    ASSERT_EQ(busy, held) << "no slot has two holders: " << workers.dump(1);
   }
 
   Bench bench_;
   std::mt19937 random_;
   int nonce_ = 0;
-  std::vector<LeaseKey> grants_;
+  std::vector<Held> grants_;
   std::map<std::string, std::int64_t> epochs_;
   std::map<std::pair<std::string, std::int64_t>, std::int64_t> offsets_, points_;
 };
