@@ -260,9 +260,13 @@ std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& a
   add_reading(app, *typed);
   add_verbs(app, *typed);
   try {
-    std::vector<std::string> reversed(arguments.rbegin(),
-                                      arguments.rend());  // As CLI11 wants them.
-    app.parse(reversed);
+    std::vector<std::string> ours = arguments;
+    const auto word = first_word(ours);
+    if (word != ours.end() && (*word == "serve" || *word == "worker")) {
+      typed->forwarded.assign(word + 1, ours.cend());
+      ours.erase(word + 1, ours.cend());
+    }
+    app.parse(std::vector<std::string>(ours.rbegin(), ours.rend()));  // Reversed, as CLI11 wants.
   } catch (const CLI::ParseError& error) {
     return refusal_of(app, error, arguments);
   }
