@@ -51,6 +51,10 @@ Result check_body(const httplib::Request& request) {
   if (request.has_header("Content-Encoding")) {
     return reject(415, "invalid", "compressed bodies are not read");
   }
+  const std::string type = request.get_header_value("Content-Type");
+  if (type.starts_with("application/x-www-form-urlencoded") || type.starts_with("multipart/")) {
+    return reject(415, "invalid", "send JSON (Content-Type: application/json), not a form");
+  }
   const std::size_t lengths = request.get_header_value_count("Content-Length");
   if (lengths > 1) return reject(400, "invalid", "several Content-Length headers");
   if (lengths == 1 && !is_digits(request.get_header_value("Content-Length"))) {

@@ -48,7 +48,14 @@ nlohmann::json error_body(std::string_view code, const std::string& message,
 void put(httplib::Response& response, const Reply& reply) {
   response.status = reply.status;
   for (const auto& [name, value] : reply.headers) response.set_header(name, value);
-  if (reply.status != 304) response.set_content(reply.body, reply.mime);
+  if (reply.status == 304 || reply.body.empty()) return;
+  // A provider of known length: the library compresses plain contents anew on every request, and
+  // Brotli takes ten seconds over Plotly.
+  response.set_content_provider(
+      reply.body.size(), reply.mime,
+      [body = reply.body](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+        return sink.write(body.data() + offset, length);
+      });
 }
 
 void put_error(httplib::Response& response, int status, std::string_view code,

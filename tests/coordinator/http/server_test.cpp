@@ -139,6 +139,15 @@ TEST(HttpServer, ServesTheDashboardWithoutATokenAndWithAPolicy) {
   EXPECT_EQ(status_of(s.ask("GET", "/", "If-None-Match: " + tag + "\r\n")), 304);
 }
 
+TEST(HttpServer, SendsContentsAsTheyAreWhateverTheClientAccepts) {
+  const Served s;
+  const std::string reply =
+      s.ask("GET", "/plotly.min.js", "Accept-Encoding: gzip, deflate, br\r\n");
+  EXPECT_EQ(status_of(reply), 200);
+  EXPECT_EQ(reply.find("Content-Encoding"), std::string::npos);
+  EXPECT_NE(body_of(reply).find("plotly.js v"), std::string::npos);
+}
+
 TEST(Identity, RefusesATokenFileThatOthersCanRead) {
   const testing::TempDir home;
   write_file_atomically(home.path() / "token", "sar_1.2\n");
