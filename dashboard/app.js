@@ -61,7 +61,12 @@ function route() {
 
 async function start() {
   try {
-    if (!(await open_session())) return show_sign_in();
+    if (!(await open_session())) {
+      show_sign_in();
+      // A login address pasted into this very tab changes the fragment alone.
+      window.addEventListener("hashchange", start, {once: true});
+      return;
+    }
   } catch (error) {
     show_health(error);
     setTimeout(start, 2000);

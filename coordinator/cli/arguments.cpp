@@ -141,6 +141,8 @@ void add_sweeps(CLI::App& app, Typed& typed) {
           [&typed](Session& session) { return leaderboard(session, typed.sweep); })
       ->add_option("sweep", typed.sweep, "A sweep: radar or @radar")
       ->required();
+  command(app, typed, "login", "Print a fresh one-time address of the dashboard",
+          [](Session& session) { return login(session); });
   command(app, typed, "explain", "What a field of a sweep file means", [&typed](Session& session) {
     return explain(session, typed.field);
   })->add_option("field", typed.field, "A field or a group, such as unet.rank; without it: all");

@@ -29,6 +29,7 @@ Exit ls(Session& session, const LsOptions& options);
 
 Exit show(Session& session, const std::string& selector);
 Exit explain(Session& session, const std::string& field);
+Exit login(Session& session);
 Exit leaderboard(Session& session, const std::string& sweep);
 
 struct MetricsOptions {
