@@ -5,7 +5,7 @@
 #include "schema/base/error.h"
 #include "schema/base/log.h"
 #include "schema/protocol/run_dir.h"
-#include "trainer/torch/commands.h"
+#include "trainer/torch/commands/commands.h"
 
 namespace {
 

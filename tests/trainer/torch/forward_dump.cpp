@@ -13,8 +13,9 @@
 
 #include <c10/core/GradMode.h>
 
-#include "trainer/torch/pipeline.h"
-#include "trainer/torch/tensor_file.h"
+#include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/files/tensor_file.h"
+#include "trainer/torch/model/pipeline.h"
 
 namespace {
 

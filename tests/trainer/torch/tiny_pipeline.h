@@ -9,8 +9,9 @@
 
 #include "schema/base/philox.h"
 #include "tests/support/referee.h"
-#include "trainer/core/model_config.h"
-#include "trainer/torch/pipeline.h"
+#include "trainer/core/config/model_config.h"
+#include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::tests {
 

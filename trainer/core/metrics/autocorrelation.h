@@ -1,6 +1,6 @@
 #pragma once
 
-#include "trainer/core/amplitude.h"
+#include "trainer/core/images/amplitude.h"
 
 namespace sarsweep::trainer {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "trainer/core/amplitude.h"
+#include "trainer/core/images/amplitude.h"
 
 namespace sarsweep::trainer {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "schema/base/philox.h"
-#include "trainer/core/amplitude.h"
+#include "trainer/core/images/amplitude.h"
 
 namespace sarsweep::trainer::synthetic {
 

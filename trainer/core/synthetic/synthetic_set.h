@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "trainer/core/amplitude.h"
+#include "trainer/core/images/amplitude.h"
 #include "trainer/core/synthetic/scenes.h"
 
 namespace sarsweep::trainer::synthetic {

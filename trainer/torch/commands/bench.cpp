@@ -13,10 +13,11 @@
 #include <nlohmann/json.hpp>
 
 #include "schema/base/philox.h"
-#include "trainer/core/draws.h"
-#include "trainer/torch/commands.h"
+#include "trainer/core/schedule/draws.h"
+#include "trainer/torch/commands/commands.h"
 #include "trainer/torch/commands/vocabulary.h"
-#include "trainer/torch/train_step.h"
+#include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/training/diffusion_step.h"
 
 namespace sarsweep::trainer {
 namespace {

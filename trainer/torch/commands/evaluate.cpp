@@ -10,8 +10,8 @@
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
-#include "trainer/core/folder_pairs.h"
-#include "trainer/torch/commands.h"
+#include "trainer/core/metrics/folder_pairs.h"
+#include "trainer/torch/commands/commands.h"
 
 namespace sarsweep::trainer {
 namespace {

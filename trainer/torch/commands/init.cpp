@@ -6,9 +6,10 @@
 #include <CLI/CLI.hpp>
 
 #include "schema/base/error.h"
-#include "trainer/torch/commands.h"
+#include "trainer/torch/commands/commands.h"
 #include "trainer/torch/commands/vocabulary.h"
-#include "trainer/torch/pipeline.h"
+#include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::trainer {
 namespace {

@@ -1,4 +1,4 @@
-#include "trainer/torch/replay.h"
+#include "trainer/torch/training/replay.h"
 
 #include <fmt/format.h>
 
@@ -11,8 +11,9 @@
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
-#include "trainer/torch/commands.h"
-#include "trainer/torch/tensor_file.h"
+#include "trainer/torch/commands/commands.h"
+#include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/files/tensor_file.h"
 
 namespace sarsweep::trainer {
 namespace {

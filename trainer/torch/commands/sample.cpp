@@ -15,11 +15,11 @@
 
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
-#include "trainer/core/amplitude.h"
-#include "trainer/torch/commands.h"
-#include "trainer/torch/lora_file.h"
-#include "trainer/torch/model_source.h"
-#include "trainer/torch/sampler.h"
+#include "trainer/core/images/amplitude.h"
+#include "trainer/torch/commands/commands.h"
+#include "trainer/torch/files/lora_file.h"
+#include "trainer/torch/files/model_source.h"
+#include "trainer/torch/sampling/sampler.h"
 
 namespace sarsweep::trainer {
 namespace {

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "trainer/core/synthetic/synthetic_set.h"
-#include "trainer/torch/commands.h"
+#include "trainer/torch/commands/commands.h"
 
 namespace sarsweep::trainer {
 

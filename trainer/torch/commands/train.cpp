@@ -2,8 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "trainer/torch/commands.h"
-#include "trainer/torch/run.h"
+#include "trainer/torch/commands/commands.h"
+#include "trainer/torch/jobs/run.h"
 
 namespace sarsweep::trainer {
 

@@ -10,9 +10,9 @@
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 #include "schema/protocol/run_dir.h"
-#include "trainer/core/evaluation.h"
+#include "trainer/core/metrics/evaluation.h"
 #include "trainer/torch/jobs/pictures.h"
-#include "trainer/torch/sampler.h"
+#include "trainer/torch/sampling/sampler.h"
 
 namespace sarsweep::trainer {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "trainer/core/dataset.h"
+#include "trainer/core/data/dataset.h"
 #include "trainer/torch/jobs/run_context.h"
-#include "trainer/torch/pipeline.h"
+#include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::trainer {
 

@@ -4,7 +4,8 @@
 #include <array>
 
 #include "schema/protocol/run_dir.h"
-#include "trainer/torch/lora_file.h"
+#include "trainer/torch/files/lora_file.h"
+#include "trainer/torch/files/pipeline_folder.h"
 
 namespace sarsweep::trainer {
 namespace {

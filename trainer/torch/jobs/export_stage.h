@@ -1,7 +1,7 @@
 #pragma once
 
 #include "trainer/torch/jobs/run_context.h"
-#include "trainer/torch/pipeline.h"
+#include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::trainer {
 

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "trainer/core/amplitude.h"
-#include "trainer/torch/autoencoder.h"
+#include "trainer/core/images/amplitude.h"
+#include "trainer/torch/model/autoencoder.h"
 
 namespace sarsweep::trainer {
 

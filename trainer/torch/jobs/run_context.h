@@ -4,10 +4,10 @@
 #include <string>
 
 #include "schema/base/clock.h"
-#include "trainer/core/event_log.h"
-#include "trainer/core/run_file.h"
-#include "trainer/core/stage_config.h"
-#include "trainer/core/stop_signals.h"
+#include "trainer/core/config/stage_config.h"
+#include "trainer/core/run/event_log.h"
+#include "trainer/core/run/run_file.h"
+#include "trainer/core/run/stop_signals.h"
 
 namespace sarsweep::trainer {
 

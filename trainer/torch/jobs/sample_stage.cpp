@@ -11,7 +11,7 @@
 #include "schema/protocol/run_dir.h"
 #include "trainer/torch/jobs/evaluation_stage.h"
 #include "trainer/torch/jobs/pictures.h"
-#include "trainer/torch/sampler.h"
+#include "trainer/torch/sampling/sampler.h"
 
 namespace sarsweep::trainer {
 namespace {

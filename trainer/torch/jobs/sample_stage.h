@@ -1,8 +1,8 @@
 #pragma once
 
-#include "trainer/core/dataset.h"
+#include "trainer/core/data/dataset.h"
 #include "trainer/torch/jobs/run_context.h"
-#include "trainer/torch/pipeline.h"
+#include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::trainer {
 

@@ -5,12 +5,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "trainer/core/dataset.h"
-#include "trainer/core/run_config.h"
-#include "trainer/core/training_window.h"
-#include "trainer/torch/checkpoint.h"
-#include "trainer/torch/model_source.h"
-#include "trainer/torch/update_rule.h"
+#include "trainer/core/config/run_config.h"
+#include "trainer/core/data/dataset.h"
+#include "trainer/core/schedule/training_window.h"
+#include "trainer/torch/files/checkpoint.h"
+#include "trainer/torch/files/model_source.h"
+#include "trainer/torch/training/update_rule.h"
 
 namespace sarsweep::trainer {
 

@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "trainer/torch/pipeline.h"
+#include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::trainer {
 

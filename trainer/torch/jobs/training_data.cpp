@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "schema/base/error.h"
-#include "trainer/core/draws.h"
+#include "trainer/core/schedule/draws.h"
 
 namespace sarsweep::trainer {
 

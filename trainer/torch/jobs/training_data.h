@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "trainer/core/accumulation.h"
-#include "trainer/core/dataset.h"
+#include "trainer/core/data/dataset.h"
+#include "trainer/core/schedule/accumulation.h"
 
 namespace sarsweep::trainer {
 

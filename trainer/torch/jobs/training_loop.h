@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "trainer/core/training_window.h"
-#include "trainer/torch/checkpoint.h"
+#include "trainer/core/schedule/training_window.h"
+#include "trainer/torch/files/checkpoint.h"
 #include "trainer/torch/jobs/run_context.h"
 
 namespace sarsweep::trainer {

@@ -12,11 +12,11 @@
 #include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
-#include "trainer/core/accumulation.h"
-#include "trainer/core/draws.h"
+#include "trainer/core/schedule/accumulation.h"
+#include "trainer/core/schedule/draws.h"
 #include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/jobs/training_data.h"
-#include "trainer/torch/train_step.h"
+#include "trainer/torch/training/vae_step.h"
 
 namespace sarsweep::trainer {
 namespace {

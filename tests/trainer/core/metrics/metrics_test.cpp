@@ -7,7 +7,7 @@
 #include "schema/base/philox.h"
 #include "tests/trainer/core/referee.h"
 #include "tests/trainer/core/temp_folder.h"
-#include "trainer/core/image_folder.h"
+#include "trainer/core/data/image_folder.h"
 #include "trainer/core/metrics/autocorrelation.h"
 #include "trainer/core/metrics/divergence.h"
 #include "trainer/core/metrics/histogram.h"

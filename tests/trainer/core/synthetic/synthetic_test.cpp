@@ -12,7 +12,7 @@
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 #include "tests/trainer/core/temp_folder.h"
-#include "trainer/core/dataset.h"
+#include "trainer/core/data/dataset.h"
 #include "trainer/core/synthetic/radar.h"
 #include "trainer/core/synthetic/synthetic_set.h"
 

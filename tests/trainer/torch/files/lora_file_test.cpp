@@ -1,0 +1,161 @@
+#include "trainer/torch/files/lora_file.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <c10/core/GradMode.h>
+#include <nlohmann/json.hpp>
+
+#include "schema/base/atomic_file.h"
+#include "schema/base/error.h"
+#include "tests/support/referee.h"
+#include "tests/trainer/torch/tiny_pipeline.h"
+#include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/files/tensor_file.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+using testing::HasSubstr;
+using tests::TemporaryFolder;
+
+// Adapters on every kind of layer, alpha != rank, and both factors far from zero.
+Pipeline adapted_pipeline(const std::string& unet_targets) {
+  Pipeline pipeline = tests::tiny_pipeline(3);
+  attach_adapters(pipeline.unet, ComponentKind::unet, unet_targets, 4, 2, LoraInit::kaiming, 1);
+  attach_adapters(pipeline.text_encoder, ComponentKind::text_encoder, "attn_mlp", 2, 6,
+                  LoraInit::kaiming, 1);
+  attach_adapters(pipeline.text_encoder_2, ComponentKind::text_encoder, "attn", 3, 1.5,
+                  LoraInit::kaiming, 1);
+  const c10::NoGradGuard no_grad;
+  for (const auto& [name, layer] : lora_layers(pipeline)) {
+    if (!layer->adapter) continue;
+    const at::Tensor& up = layer->adapter->up;
+    up.copy_(tests::normal_tensor(up.sizes().vec(), peft_prefix(name)) * 0.05);
+  }
+  return pipeline;
+}
+
+NamedTensors answers(const Pipeline& pipeline) {
+  const c10::NoGradGuard no_grad;
+  const Conditioning conditioning = encode_prompts(pipeline, {"a tank", "grass, an airport"});
+  const at::Tensor sample = tests::normal_tensor({2, 4, 8, 8}, "sample");
+  const at::Tensor timesteps = at::tensor({500, 3}, at::kLong);
+  const at::Tensor time_ids =
+      at::tensor({64.F, 64.F, 0.F, 0.F, 64.F, 64.F}).expand({2, 6}).contiguous();
+  return {{"sample", sample},
+          {"timesteps", timesteps},
+          {"time_ids", time_ids},
+          {"context", conditioning.context},
+          {"pooled", conditioning.pooled},
+          {"answer", pipeline.unet.forward(sample, timesteps, conditioning.context,
+                                           conditioning.pooled, time_ids)}};
+}
+
+class LoraFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!tests::open_clip_vocabulary()) GTEST_SKIP() << "open_clip's vocabulary is not in .venv";
+  }
+  std::string refusal(const NamedTensors& tensors) const {
+    save_tensors(folder_ / "bad.safetensors", tensors);
+    Pipeline pipeline = tests::tiny_pipeline(3);
+    try {
+      load_lora(folder_ / "bad.safetensors", pipeline);
+    } catch (const Error& error) {
+      for (const auto& [name, layer] : lora_layers(pipeline)) EXPECT_FALSE(layer->adapter);
+      return error.what();
+    }
+    return {};
+  }
+  const TemporaryFolder folder_;
+};
+
+class BothFormats : public LoraFile, public testing::WithParamInterface<LoraFormat> {};
+
+TEST_P(BothFormats, ChangesDiffusersPipelineAsOurs) {
+  if (IsSkipped()) return;
+  if (!tests::referee_present()) GTEST_SKIP() << "no .venv-test";
+  Pipeline pipeline = adapted_pipeline("transformer_conv");
+  save_pipeline(tests::tiny_pipeline(3), folder_ / "model", DType::f32);
+  save_lora(folder_ / "lora.safetensors", pipeline, GetParam(), DType::f32);
+  save_tensors(folder_ / "ours.safetensors", answers(pipeline));
+  const auto referee = tests::run_referee(
+      "generation_referee.py",
+      {"lora", folder_ / "model", folder_ / "ours.safetensors", folder_ / "lora.safetensors"});
+  EXPECT_EQ(referee.exit_code, 0) << referee.output;
+}
+
+TEST_P(BothFormats, ComesBackAsSaved) {
+  if (IsSkipped()) return;
+  Pipeline saved = adapted_pipeline("transformer_conv");
+  save_lora(folder_ / "a.safetensors", saved, GetParam(), DType::f32, {{"study", "x"}});
+  Pipeline loaded = tests::tiny_pipeline(3);
+  EXPECT_GT(load_lora(folder_ / "a.safetensors", loaded), 100u);
+  const NamedTensors want = answers(saved);
+  const NamedTensors have = answers(loaded);
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    EXPECT_TRUE(at::equal(want[i].second, have[i].second)) << want[i].first;
+  }
+  save_lora(folder_ / "b.safetensors", loaded, GetParam(), DType::f32, {{"study", "x"}});
+  EXPECT_EQ(read_file(folder_ / "a.safetensors"), read_file(folder_ / "b.safetensors"));
+  EXPECT_EQ(SafetensorsFile(folder_ / "a.safetensors").metadata().at("study"), "x");
+  EXPECT_THROW(load_lora(folder_ / "a.safetensors", loaded), Error) << "adapters are there already";
+}
+
+TEST_P(BothFormats, KeepsAlphaExactInHalfPrecisionFiles) {
+  if (IsSkipped()) return;
+  Pipeline saved = tests::tiny_pipeline(3);
+  attach_adapters(saved.unet, ComponentKind::unet, "attn", 4, 3.3, LoraInit::kaiming, 1);
+  for (const DType dtype : {DType::f16, DType::bf16}) {
+    save_lora(folder_ / "a.safetensors", saved, GetParam(), dtype);
+    Pipeline loaded = tests::tiny_pipeline(3);
+    load_lora(folder_ / "a.safetensors", loaded);
+    const Layer& layer =
+        loaded.unet.layer("mid_block.attentions.0.transformer_blocks.0.attn1.to_q");
+    ASSERT_TRUE(layer.adapter);
+    EXPECT_FLOAT_EQ(static_cast<float>(layer.adapter->alpha), 3.3F);
+    EXPECT_EQ(layer.adapter->rank, 4);
+    EXPECT_EQ(layer.adapter->down.scalar_type(), at::kFloat);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Lora, BothFormats, testing::Values(LoraFormat::peft, LoraFormat::kohya),
+                         [](const auto& row) {
+                           return row.param == LoraFormat::peft ? "Peft" : "Kohya";
+                         });
+
+TEST_F(LoraFile, WithoutAlphaTheEffectIsUnscaled) {
+  const std::string layer = "unet.mid_block.attentions.0.proj_in";
+  save_tensors(folder_ / "a.safetensors",
+               {{layer + ".lora.down.weight", tests::normal_tensor({3, 64}, "a")},
+                {layer + ".lora.up.weight", tests::normal_tensor({64, 3}, "b")}});
+  Pipeline pipeline = tests::tiny_pipeline(3);
+  EXPECT_EQ(load_lora(folder_ / "a.safetensors", pipeline), 1u);
+  EXPECT_EQ(pipeline.unet.layer("mid_block.attentions.0.proj_in").adapter->scale(), 1.0);
+}
+
+TEST_F(LoraFile, RefusesFilesOfOtherModelsAndHalfPairs) {
+  const at::Tensor down = tests::normal_tensor({3, 64}, "a");
+  const at::Tensor up = tests::normal_tensor({64, 3}, "b");
+  const std::string layer = "unet.mid_block.attentions.0.proj_in";
+  EXPECT_THAT(refusal({{"unet.nowhere.lora_A.weight", down}}), HasSubstr("names no layer"));
+  EXPECT_THAT(refusal({{layer + ".lora_A.weight", down}}), HasSubstr("has no up factor"));
+  EXPECT_THAT(refusal({{layer + ".lora_A.weight", up}, {layer + ".lora_B.weight", up}}),
+              HasSubstr("another model"));
+  EXPECT_THAT(refusal({{layer + ".hada_w1_a", down}}), HasSubstr("no kind of adapter"));
+  EXPECT_THAT(refusal({{layer + ".lora_A.weight", down}, {layer + ".lora_down.weight", down}}),
+              HasSubstr("second of its kind"));
+  EXPECT_THAT(refusal({}), HasSubstr("holds no adapter"));
+}
+
+TEST_F(LoraFile, SavingNeedsAnAdapter) {
+  Pipeline pipeline = tests::tiny_pipeline(3);
+  EXPECT_THROW(save_lora(folder_ / "a", pipeline, LoraFormat::peft, DType::f32), Error);
+}
+
+}  // namespace
+}  // namespace sarsweep::trainer

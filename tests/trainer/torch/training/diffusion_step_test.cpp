@@ -1,0 +1,125 @@
+#include "trainer/torch/training/diffusion_step.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "schema/base/error.h"
+#include "schema/base/philox.h"
+#include "trainer/torch/files/pipeline_folder.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+using nlohmann::json;
+
+at::Tensor normals(const std::string& purpose, std::vector<std::int64_t> shape) {
+  at::Tensor out = at::zeros(shape);
+  RandomStream(1, purpose, 0)
+      .fill_normal(out.mutable_data_ptr<float>(), static_cast<std::uint64_t>(out.numel()));
+  return out;
+}
+
+class DiffusionStepTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const std::filesystem::path vocabulary = SARSWEEP_VOCABULARY;
+    if (!std::filesystem::exists(vocabulary)) GTEST_SKIP() << "needs open_clip's vocabulary";
+    pipeline_.emplace(init_pipeline(preset_configs("tiny"), 3, vocabulary));
+  }
+
+  TrainBatch batch() const {
+    TrainBatch batch;
+    batch.latents = normals("latents", {4, 4, 8, 8});
+    batch.noise = normals("noise", {4, 4, 8, 8});
+    batch.offset_noise = normals("offset", {4, 4, 1, 1});
+    batch.timesteps = at::tensor({3, 250, 600, 999}, at::kLong);
+    batch.time_ids = at::full({4, 6}, 64.0);
+    batch.conditioning = Conditioning{normals("context", {4, 77, 96}), normals("pooled", {4, 48})};
+    return batch;
+  }
+
+  DiffusionStep step(const json& config) {
+    return DiffusionStep(*pipeline_, parse_run_config(config), {}, 0);
+  }
+
+  std::optional<Pipeline> pipeline_;
+};
+
+TEST_F(DiffusionStepTest, DroppedCaptionsBecomeTheEncodedEmptyOne) {
+  DiffusionStep subject = step({{"unet", {{"mode", "lora"}}}});
+  TrainBatch dropped = batch();
+  dropped.drop = at::tensor({1, 0, 0, 1}, at::kLong).to(at::kBool);
+  const at::Tensor losses = subject.losses(dropped).loss;
+
+  TrainBatch replaced = batch();
+  const Conditioning empty = encode_prompts(*pipeline_, {""});
+  for (const std::int64_t row : {0, 3}) {
+    replaced.conditioning->context.select(0, row).copy_(empty.context[0]);
+    replaced.conditioning->pooled.select(0, row).copy_(empty.pooled[0]);
+  }
+  EXPECT_TRUE(at::equal(losses, subject.losses(replaced).loss));
+  EXPECT_FALSE(at::equal(losses, subject.losses(batch()).loss));
+}
+
+TEST_F(DiffusionStepTest, ANonFiniteGradientChangesNothing) {
+  DiffusionStep subject = step({{"unet", {{"mode", "lora"}}}});
+  TrainBatch poisoned = batch();
+  poisoned.noise[1][2][3][4] = std::numeric_limits<float>::quiet_NaN();
+  NamedTensors before;
+  for (const auto& [name, weight] : subject.rule().weights()) {
+    before.emplace_back(name, weight.detach().clone());
+  }
+  subject.micro(poisoned, 4);
+  EXPECT_FALSE(subject.rule().apply(0).finite);
+  const NamedTensors after = subject.rule().weights();
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(at::equal(before[i].second, after[i].second)) << before[i].first;
+  }
+  EXPECT_TRUE(subject.rule().optimizer().state().empty());
+  EXPECT_TRUE(subject.rule().optimizer().gradients().empty());
+}
+
+TEST_F(DiffusionStepTest, AveragedWeightsFollowDiffusersSchedule) {
+  DiffusionStep subject =
+      step({{"unet", {{"mode", "lora"}, {"lr", 1e-2}}}, {"train", {{"ema_decay", 0.9}}}});
+  at::Tensor expected;
+  for (std::int64_t index = 0; index < 3; ++index) {
+    subject.micro(batch(), 4);
+    subject.rule().apply(index);
+    const at::Tensor weight = subject.rule().weights()[1].second.detach();
+    const double keep =
+        index == 0 ? 0.0 : (1.0 + static_cast<double>(index)) / (10.0 + static_cast<double>(index));
+    expected = index == 0 ? weight.clone() : expected * keep + weight * (1 - keep);
+  }
+  const at::Tensor average = subject.rule().averages()[1].second;
+  EXPECT_LT((average - expected).abs().max().item<float>(), 1e-7);
+  EXPECT_GT((average - subject.rule().weights()[1].second).abs().max().item<float>(), 1e-4);
+}
+
+TEST_F(DiffusionStepTest, AdaptersGoOnAtEqualRankAndAreMergedAtAnother) {
+  DiffusionStep first = step({{"unet", {{"mode", "lora"}, {"rank", 4}, {"lr", 1e-2}}}});
+  first.micro(batch(), 4);
+  first.rule().apply(0);
+  const at::Tensor loss = first.losses(batch()).loss;
+  const at::Tensor trained = first.rule().weights()[1].second;
+
+  DiffusionStep same = step({{"unet", {{"mode", "lora"}, {"rank", 4}}}});
+  EXPECT_TRUE(same.rule().weights()[1].second.is_same(trained));
+  DiffusionStep other = step({{"unet", {{"mode", "lora"}, {"rank", 8}}}});
+  EXPECT_EQ(other.rule().weights()[0].second.size(0), 8);
+  EXPECT_LT((other.losses(batch()).loss - loss).abs().max().item<float>(), 1e-5);
+}
+
+TEST_F(DiffusionStepTest, ARunThatTrainsNothingIsRefused) {
+  EXPECT_THROW(step({{"unet", {{"mode", "frozen"}}}}), Error);
+}
+
+}  // namespace
+}  // namespace sarsweep::trainer

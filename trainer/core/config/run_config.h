@@ -1,0 +1,73 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "trainer/core/schedule/accumulation.h"
+#include "trainer/core/schedule/lr_schedule.h"
+
+// The typed view of run.json's `config`: the fields that decide what an update does. Names, units
+// and defaults are those of docs/fields.md.
+namespace sarsweep::trainer {
+
+enum class TrainMode { full, lora, frozen };
+
+struct NetworkConfig {  // unet, text_encoder_1, text_encoder_2
+  TrainMode mode = TrainMode::frozen;
+  double lr = 0;
+  std::int64_t rank = 0;
+  double alpha = 0;
+  std::string targets = "attn";
+  std::string init = "kaiming";  // | "gaussian"
+};
+
+struct VaeTraining {
+  TrainMode mode = TrainMode::frozen;  // full only in job vae
+  double lr = 0, kl_weight = 0;
+};
+
+struct PromptConfig {
+  nlohmann::json replace = nlohmann::json::object();  // text -> text, first match
+  double dropout = 0;
+  bool uncond_zeros = false;  // else a dropped caption is the encoded empty one
+};
+
+struct TrainConfig {
+  std::optional<std::int64_t> epochs, steps;  // one of them; steps may be 0
+  std::int64_t global_batch = 0;
+  std::optional<std::int64_t> micro_batch;  // nullopt: auto
+  Tail tail = Tail::flush;
+  double noise_offset = 0;
+  std::optional<double> min_snr_gamma;
+  bool latent_mean = false;  // latents are the posterior's mean, not a draw
+  std::array<double, 2> betas{};
+  double eps = 0, weight_decay = 0, clip_norm = 0;
+  LrShape schedule = LrShape::constant;
+  double warmup = 0;  // updates, or epochs
+  bool warmup_in_epochs = false;
+  std::optional<double> ema_decay;
+};
+
+struct RunConfig {
+  std::string job;         // "diffusion" | "vae"
+  std::string model_path;  // empty where the run does not name one
+  PromptConfig prompt;
+  NetworkConfig unet, text_encoder_1, text_encoder_2;
+  VaeTraining vae;
+  TrainConfig train;
+};
+
+// `nested`: `config` of run.json; a missing field has its default. Throws Error(invalid) naming
+// field, value and cure for an unknown field, an illegal value or one this version cannot honour.
+RunConfig parse_run_config(const nlohmann::json& nested);
+
+// Updates of the run over a training split of `images`.
+std::int64_t total_updates(const TrainConfig& train, std::int64_t images);
+// The schedule of a run of `updates` updates; `images` turns a warm-up in epochs into updates.
+LrSchedule lr_schedule_of(const TrainConfig& train, std::int64_t updates, std::int64_t images);
+
+}  // namespace sarsweep::trainer

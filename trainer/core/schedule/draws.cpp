@@ -1,0 +1,40 @@
+#include "trainer/core/schedule/draws.h"
+
+#include <numeric>
+#include <utility>
+
+#include "schema/base/philox.h"
+
+namespace sarsweep::trainer {
+
+std::vector<std::int64_t> permutation(std::uint64_t seed, std::uint64_t epoch, std::int64_t n) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  const RandomStream stream(seed, "order", epoch);
+  for (std::size_t i = order.size(); i > 1; --i) {  // Fisher-Yates
+    std::swap(order[i - 1], order[stream.below(i, i)]);
+  }
+  return order;
+}
+
+std::int64_t SampleDraws::timestep() const {
+  return static_cast<std::int64_t>(RandomStream(seed_, "timestep", sample_index_).below(1000, 0));
+}
+
+void SampleDraws::fill_noise(std::span<float> out) const {
+  RandomStream(seed_, "noise", sample_index_).fill_normal(out.data(), out.size());
+}
+
+void SampleDraws::fill_offset(std::span<float> out) const {
+  RandomStream(seed_, "noise_offset", sample_index_).fill_normal(out.data(), out.size());
+}
+
+void SampleDraws::fill_posterior(std::span<float> out) const {
+  RandomStream(seed_, "posterior", sample_index_).fill_normal(out.data(), out.size());
+}
+
+bool SampleDraws::caption_dropped(double probability) const {
+  return RandomStream(seed_, "caption_dropout", sample_index_).uniform(0) < probability;
+}
+
+}  // namespace sarsweep::trainer

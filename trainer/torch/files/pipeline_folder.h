@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "trainer/core/files/safetensors.h"
+#include "trainer/torch/model/pipeline.h"
+
+namespace sarsweep::trainer {
+
+// The config documents of a diffusers folder, keyed as preset_configs() does.
+nlohmann::json read_configs(const std::filesystem::path& folder);
+// Reads a diffusers folder (sharded index, fp16 variant files, both text-encoder prefixes and the
+// old VAE attention names included). Weights become fp32. Throws Error(invalid) with a named list
+// of missing or unexpected keys.
+Pipeline load_pipeline(const std::filesystem::path& folder);
+// Writes a folder that diffusers loads, into a temporary name first. dtype: f32, f16 or bf16.
+// Throws Error(conflict) if `folder` exists and is not empty.
+void save_pipeline(const Pipeline& pipeline, const std::filesystem::path& folder, DType dtype);
+// Random weights (PyTorch's default initialisation by layer kind, from Philox): equal seed, equal
+// bytes.
+Pipeline init_pipeline(const nlohmann::json& configs, std::uint64_t seed,
+                       const std::filesystem::path& vocabulary_gz);
+
+}  // namespace sarsweep::trainer

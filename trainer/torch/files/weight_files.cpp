@@ -1,0 +1,139 @@
+#include "trainer/torch/files/weight_files.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "schema/base/atomic_file.h"
+#include "schema/base/error.h"
+#include "schema/base/json_text.h"
+#include "trainer/torch/files/tensor_file.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kTextPrefix = "text_model.";
+constexpr std::string_view kPositionIds = "embeddings.position_ids";  // a constant of old files
+constexpr std::size_t kNamesInMessage = 10;
+
+struct Renamed {
+  std::string_view old_part, new_part;
+};
+constexpr std::array<Renamed, 4> kOldVaeAttention = {{{".query.", ".to_q."},
+                                                      {".key.", ".to_k."},
+                                                      {".value.", ".to_v."},
+                                                      {".proj_attn.", ".to_out.0."}}};
+
+std::string current_vae_name(std::string name) {
+  if (name.find(".attentions.") == std::string::npos) return name;
+  for (const auto& [old_part, new_part] : kOldVaeAttention) {
+    const std::size_t at = name.find(old_part);
+    if (at != std::string::npos) name.replace(at, old_part.size(), new_part);
+  }
+  return name;
+}
+
+std::string current_text_name(const std::string& name) {
+  const bool complete = name.starts_with(kTextPrefix) || name.starts_with("text_projection.");
+  return complete ? name : std::string(kTextPrefix) + name;
+}
+
+std::string current_name(WeightKind kind, const std::string& name) {
+  switch (kind) {
+    case WeightKind::unet: return name;
+    case WeightKind::vae: return current_vae_name(name);
+    case WeightKind::text_encoder: return current_text_name(name);
+  }
+  return name;
+}
+
+std::string stem_of(WeightKind kind) {
+  return kind == WeightKind::text_encoder ? "model" : "diffusion_pytorch_model";
+}
+
+std::vector<fs::path> files_of_index(const fs::path& index) {
+  const nlohmann::json document = parse_json(read_file(index), index.string());
+  const auto map = document.find("weight_map");
+  if (map == document.end() || !map->is_object()) {
+    throw Error(ErrorCode::invalid, fmt::format("{} has no weight_map", index.string()));
+  }
+  std::set<fs::path> files;
+  for (const auto& file : *map) {
+    const fs::path name = file.is_string() ? file.get<std::string>() : std::string();
+    if (name.empty() || name.has_parent_path()) {
+      throw Error(ErrorCode::invalid,
+                  fmt::format("{}: weight_map names {}, which is no file beside it", index.string(),
+                              file.dump()));
+    }
+    files.insert(index.parent_path() / name);
+  }
+  return {files.begin(), files.end()};
+}
+
+std::vector<fs::path> find_files(WeightKind kind, const fs::path& folder) {
+  const std::string stem = stem_of(kind);
+  for (const std::string variant : {"", ".fp16"}) {
+    const fs::path single = folder / (stem + variant + ".safetensors");
+    if (fs::exists(single)) return {single};
+    const fs::path index = folder / (stem + ".safetensors.index" + variant + ".json");
+    if (fs::exists(index)) return files_of_index(index);
+  }
+  throw Error(
+      ErrorCode::not_found,
+      fmt::format("{} holds neither {}.safetensors nor an index of it", folder.string(), stem));
+}
+
+std::string some_of(const std::vector<std::string>& names) {
+  const std::size_t shown = std::min(names.size(), kNamesInMessage);
+  std::string text = fmt::format(
+      "{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+// Files of the original release keep attention projections as 1×1 convolutions.
+at::Tensor as_linear(const at::Tensor& value, const at::Tensor& target) {
+  const bool pointwise =
+      value.dim() == 4 && target.dim() == 2 && value.size(2) == 1 && value.size(3) == 1;
+  return pointwise ? value.flatten(1) : value;
+}
+
+}  // namespace
+
+void load_weights(Component& component, WeightKind kind, const fs::path& folder) {
+  std::set<std::string, std::less<>> missing;
+  for (const auto& [name, tensor] : component.parameters()) missing.insert(name);
+  std::vector<std::string> unexpected;
+  for (const fs::path& path : find_files(kind, folder)) {
+    const SafetensorsFile file(path);
+    for (const TensorEntry& entry : file.entries()) {
+      const std::string name = current_name(kind, entry.name);
+      if (kind == WeightKind::text_encoder && name.ends_with(kPositionIds)) continue;
+      if (missing.erase(name) == 0) {
+        unexpected.push_back(entry.name);
+        continue;
+      }
+      component.set(name, as_linear(read_tensor(file, entry), component.parameter(name)));
+    }
+  }
+  if (missing.empty() && unexpected.empty()) return;
+  std::string problem =
+      fmt::format("the weights of {} do not fit its config.json:", folder.string());
+  if (!missing.empty()) problem += " missing " + some_of({missing.begin(), missing.end()}) + ";";
+  if (!unexpected.empty()) problem += " unexpected " + some_of(unexpected) + ";";
+  problem.pop_back();
+  throw Error(ErrorCode::invalid, problem);
+}
+
+fs::path weight_file(WeightKind kind, const fs::path& folder) {
+  return folder / (stem_of(kind) + ".safetensors");
+}
+
+}  // namespace sarsweep::trainer

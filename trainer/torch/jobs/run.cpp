@@ -1,0 +1,90 @@
+#include "trainer/torch/jobs/run.h"
+
+#include <spdlog/spdlog.h>
+
+#include <new>
+#include <string>
+
+#include <c10/util/Exception.h>
+#include <nlohmann/json.hpp>
+
+#include "schema/base/error.h"
+#include "schema/base/log.h"
+#include "schema/protocol/run_dir.h"
+#include "trainer/torch/jobs/job.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+using run_dir::ExitCode;
+
+constexpr int kInternalError = 1;  // a fault of the program: the run's own budget of retries
+
+bool is_memory_error(const c10::Error& error) {
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) return true;
+  const std::string text = error.what_without_backtrace();
+  return text.find("can't allocate memory") != std::string::npos;
+}
+
+struct End {
+  int exit_code = 0;
+  std::string reason;
+  std::string error_code;  // of the `error` event; empty: none
+};
+
+End end_of(const Error& error, bool stopped) {
+  if (stopped && error.code() == ErrorCode::busy) {
+    return {static_cast<int>(ExitCode::stopped), "stopped between updates", {}};
+  }
+  const bool wrong_input =
+      error.code() == ErrorCode::invalid || error.code() == ErrorCode::not_found;
+  const ExitCode code = wrong_input ? ExitCode::bad_config : ExitCode::temporary;
+  return {static_cast<int>(code), error.what(), std::string(to_string(error.code()))};
+}
+
+// The one place where what stops a run becomes its end.
+End run_to_its_end(RunContext& run) {
+  try {
+    const JobOutcome outcome = run_job(run);
+    const std::string error = outcome.code == ExitCode::diverged ? "diverged" : "";
+    return {static_cast<int>(outcome.code), outcome.reason, error};
+  } catch (const Error& error) {
+    return end_of(error, run.signals().stop_requested());
+  } catch (const std::bad_alloc&) {
+    return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch",
+            "out_of_memory"};
+  } catch (const c10::Error& error) {
+    if (is_memory_error(error)) {
+      return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch",
+              "out_of_memory"};
+    }
+    return {kInternalError, error.what_without_backtrace(), "internal"};
+  } catch (const std::exception& error) {
+    return {kInternalError, error.what(), "internal"};
+  }
+}
+
+}  // namespace
+
+int train_run(const std::filesystem::path& run_dir, StopSignals& signals, const Clock& clock) {
+  start_log("sarsweep-trainer", run_dir / run_dir::kLog);
+  RunFile file;
+  std::string fault;
+  try {
+    file = read_run_file(run_dir);
+  } catch (const Error& error) {
+    fault = error.what();
+  }
+  RunContext run(run_dir, file, signals, clock);
+  const End end = fault.empty() ? run_to_its_end(run)
+                                : End{static_cast<int>(ExitCode::bad_config), fault, "invalid"};
+  if (!end.error_code.empty()) {
+    spdlog::error("{}", printable(end.reason, 4000));
+    run.events().write("error", {{"code", end.error_code}, {"message", end.reason}});
+  }
+  run.events().write("end",
+                     {{"exit_code", end.exit_code}, {"reason", end.reason}, {"step", run.step()}});
+  return end.exit_code;
+}
+
+}  // namespace sarsweep::trainer

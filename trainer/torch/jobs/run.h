@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+
+#include "schema/base/clock.h"
+#include "trainer/core/run/stop_signals.h"
+
+namespace sarsweep::trainer {
+
+// The job of RUN_DIR/run.json from where it stands: caches, training, samples, evaluation, export.
+// Every outcome becomes an `end` event (with an `error` event before it where something failed) and
+// the exit code of schema/protocol/run_dir.h. Throws Error only where RUN_DIR itself cannot be read
+// or written. `signals` must have been built before any thread.
+int train_run(const std::filesystem::path& run_dir, StopSignals& signals,
+              const Clock& clock = system_clock());
+
+}  // namespace sarsweep::trainer

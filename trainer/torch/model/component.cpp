@@ -1,0 +1,112 @@
+#include "trainer/torch/model/component.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <ATen/ops/conv2d.h>
+#include <c10/core/GradMode.h>
+
+#include "schema/base/error.h"
+#include "trainer/torch/model/lora_linear.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                    std::int64_t stride, std::int64_t padding) {
+  return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
+}
+
+}  // namespace
+
+at::Tensor Layer::operator()(const at::Tensor& x) const {
+  const bool is_linear = weight.dim() == 2;
+  if (is_linear && adapter) return lora_linear(x, *this);
+  if (is_linear) return at::linear(x, weight, bias);
+  at::Tensor y = convolve(x, weight, bias, stride, padding);
+  if (!adapter) return y;
+  const at::Tensor inner =
+      convolve(x, adapter->down.to(x.scalar_type()), at::Tensor(), stride, padding);
+  const at::Tensor branch = convolve(inner, adapter->up.to(x.scalar_type()), at::Tensor(), 1, 0);
+  return at::add(y, branch, adapter->scale());
+}
+
+at::Tensor Component::parameter(std::string_view name) const {
+  for (const auto& [known, tensor] : parameters_) {
+    if (known == name) return tensor;
+  }
+  throw Error(ErrorCode::not_found, fmt::format("no parameter is named '{}'", name));
+}
+
+std::vector<Layer*> Component::layers() {
+  std::vector<Layer*> all;
+  all.reserve(layers_.size());
+  for (const auto& layer : layers_) all.push_back(layer.get());
+  return all;
+}
+
+Layer& Component::layer(std::string_view name) {
+  for (const auto& layer : layers_) {
+    if (layer->name == name) return *layer;
+  }
+  throw Error(ErrorCode::not_found, fmt::format("no layer is named '{}'", name));
+}
+
+void Component::set(std::string_view name, const at::Tensor& value) {
+  const at::Tensor target = parameter(name);
+  if (target.sizes() != value.sizes()) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("tensor '{}' has shape [{}], the configuration makes it [{}]", name,
+                            fmt::join(value.sizes(), ", "), fmt::join(target.sizes(), ", ")));
+  }
+  const c10::NoGradGuard no_grad;
+  target.copy_(value);
+}
+
+void Component::require_grad(bool on) {
+  for (auto& [name, tensor] : parameters_) tensor.set_requires_grad(on);
+}
+
+// set_data keeps the identity of the tensor, so that the handles of the layers follow.
+void Component::to(at::Device device, at::ScalarType dtype) {
+  const c10::NoGradGuard no_grad;
+  for (auto& [name, tensor] : parameters_) tensor.set_data(tensor.to(device, dtype));
+  for (const auto& layer : layers_) {
+    if (!layer->adapter) continue;
+    layer->adapter->down.set_data(layer->adapter->down.to(device));
+    layer->adapter->up.set_data(layer->adapter->up.to(device));
+  }
+}
+
+at::Tensor Component::add_parameter(const std::string& name, at::IntArrayRef shape) {
+  parameters_.emplace_back(name, at::empty(shape, at::device(device_).dtype(at::kFloat)));
+  return parameters_.back().second;
+}
+
+Layer* Component::add_linear(const std::string& name, std::int64_t in, std::int64_t out,
+                             bool bias) {
+  auto layer = std::make_unique<Layer>();
+  layer->name = name;
+  layer->weight = add_parameter(name + ".weight", {out, in});
+  if (bias) layer->bias = add_parameter(name + ".bias", {out});
+  layers_.push_back(std::move(layer));
+  return layers_.back().get();
+}
+
+Layer* Component::add_conv(const std::string& name, std::int64_t in, std::int64_t out,
+                           std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
+  auto layer = std::make_unique<Layer>();
+  layer->name = name;
+  layer->weight = add_parameter(name + ".weight", {out, in, kernel, kernel});
+  layer->bias = add_parameter(name + ".bias", {out});
+  layer->stride = stride;
+  layer->padding = padding;
+  layers_.push_back(std::move(layer));
+  return layers_.back().get();
+}
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "trainer/torch/model/component.h"
+
+namespace sarsweep::trainer {
+
+// Group normalisation of [B,C,h,w] with an affine map per channel.
+struct GroupNorm {
+  GroupNorm(Component& owner, const std::string& name, std::int64_t channels, std::int64_t groups,
+            double eps);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+  at::Tensor weight, bias;
+  std::int64_t groups;
+  double eps;
+};
+
+// Layer normalisation over the last axis.
+struct LayerNorm {
+  LayerNorm(Component& owner, const std::string& name, std::int64_t width, double eps);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+  at::Tensor weight, bias;
+  double eps;
+};
+
+}  // namespace sarsweep::trainer

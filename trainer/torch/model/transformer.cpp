@@ -1,0 +1,64 @@
+#include "trainer/torch/model/transformer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/gelu.h>
+
+namespace sarsweep::trainer {
+namespace {
+
+constexpr double kTransformerNormEps = 1e-6;  // of the GroupNorm before the tokens
+constexpr double kTokenNormEps = 1e-5;
+
+Attention::Options attention_options(std::int64_t width, std::int64_t context_width,
+                                     std::int64_t heads) {
+  Attention::Options options;
+  options.width = width;
+  options.context_width = context_width;
+  options.heads = heads;
+  return options;
+}
+
+std::vector<TransformerBlock> make_blocks(Component& owner, const std::string& name,
+                                          const Transformer2D::Options& options) {
+  std::vector<TransformerBlock> blocks;
+  for (std::int64_t i = 0; i < options.depth; ++i) {
+    blocks.emplace_back(owner, name + ".transformer_blocks." + std::to_string(i), options.channels,
+                        options.context_width, options.heads);
+  }
+  return blocks;
+}
+
+}  // namespace
+
+TransformerBlock::TransformerBlock(Component& owner, const std::string& name, std::int64_t width,
+                                   std::int64_t context_width, std::int64_t heads)
+    : norm1(owner, name + ".norm1", width, kTokenNormEps),
+      attn1(owner, name + ".attn1", attention_options(width, width, heads)),
+      norm2(owner, name + ".norm2", width, kTokenNormEps),
+      attn2(owner, name + ".attn2", attention_options(width, context_width, heads)),
+      norm3(owner, name + ".norm3", width, kTokenNormEps),
+      ff_in(owner.add_linear(name + ".ff.net.0.proj", width, 8 * width, true)),
+      ff_out(owner.add_linear(name + ".ff.net.2", 4 * width, width, true)) {}
+
+at::Tensor TransformerBlock::operator()(const at::Tensor& tokens, const at::Tensor& context) const {
+  const at::Tensor self = norm1(tokens);
+  at::Tensor x = attn1(self, self, Mask::none) + tokens;
+  x = attn2(norm2(x), context, Mask::none) + x;
+  const std::vector<at::Tensor> halves = (*ff_in)(norm3(x)).chunk(2, -1);  // [value | gate]
+  return (*ff_out)(halves[0] * at::gelu(halves[1])) + x;
+}
+
+Transformer2D::Transformer2D(Component& owner, const std::string& name, const Options& options)
+    : norm(owner, name + ".norm", options.channels, options.groups, kTransformerNormEps),
+      proj_in(owner.add_linear(name + ".proj_in", options.channels, options.channels, true)),
+      blocks(make_blocks(owner, name, options)),
+      proj_out(owner.add_linear(name + ".proj_out", options.channels, options.channels, true)) {}
+
+at::Tensor Transformer2D::operator()(const at::Tensor& x, const at::Tensor& context) const {
+  at::Tensor tokens = (*proj_in)(norm(x).flatten(2).transpose(1, 2));
+  for (const TransformerBlock& block : blocks) tokens = block(tokens, context);
+  // x first: the sum takes the memory layout of the feature map, not that of the tokens.
+  return x + (*proj_out)(tokens).transpose(1, 2).view(x.sizes());
+}
+
+}  // namespace sarsweep::trainer

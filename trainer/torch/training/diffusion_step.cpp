@@ -1,0 +1,117 @@
+#include "trainer/torch/training/diffusion_step.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/where.h>
+
+#include <array>
+
+#include <c10/core/GradMode.h>
+
+#include "trainer/core/schedule/noise_schedule.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+constexpr std::array<std::int64_t, 3> kPicture = {1, 2, 3};  // C, H, W
+
+at::Tensor table(const std::array<float, kTimesteps>& values, at::Device device) {
+  std::array<float, kTimesteps> copy = values;
+  return at::from_blob(copy.data(), {static_cast<std::int64_t>(kTimesteps)}, at::kFloat)
+      .clone()
+      .to(device);
+}
+
+at::Tensor min_snr_table(const NoiseSchedule& schedule, double gamma, at::Device device) {
+  std::array<float, kTimesteps> weights{};
+  for (std::size_t t = 0; t < kTimesteps; ++t) {
+    weights[t] = static_cast<float>(schedule.min_snr_weight(t, gamma));
+  }
+  return table(weights, device);
+}
+
+at::Device device_of(const Component& component) {
+  return component.parameters().front().second.device();
+}
+
+at::Tensor per_image(const at::Tensor& values) { return values.view({-1, 1, 1, 1}); }
+
+}  // namespace
+
+DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSchedule schedule,
+                             std::uint64_t seed)
+    : pipeline_(pipeline),
+      config_(config),
+      rule_(select_trainable(pipeline, config, seed), config.train, schedule),
+      trains_text_(config.text_encoder_1.mode != TrainMode::frozen ||
+                   config.text_encoder_2.mode != TrainMode::frozen) {
+  const NoiseSchedule noise =
+      make_noise_schedule(pipeline.scheduler.beta_start, pipeline.scheduler.beta_end);
+  const at::Device device = device_of(pipeline.unet);
+  signal_ = table(noise.signal, device);
+  noise_ = table(noise.noise, device);
+  if (config.train.min_snr_gamma) {
+    weight_ = min_snr_table(noise, *config.train.min_snr_gamma, device);
+  }
+}
+
+MicroLosses DiffusionStep::micro(const TrainBatch& batch, std::int64_t images_of_update) {
+  const Losses losses = forward(batch);
+  add_gradients(losses.loss, images_of_update);
+  return report_losses(losses.loss, losses.diffusion);
+}
+
+MicroLosses DiffusionStep::losses(const TrainBatch& batch) {
+  const c10::NoGradGuard no_grad;
+  const Losses losses = forward(batch);
+  return report_losses(losses.loss, losses.diffusion);
+}
+
+DiffusionStep::Losses DiffusionStep::forward(const TrainBatch& batch) {
+  const at::Tensor latents = latents_of(batch);
+  at::Tensor target = batch.noise;
+  if (config_.train.noise_offset > 0) {
+    target = target + config_.train.noise_offset * batch.offset_noise;
+  }
+  const at::Tensor noisy = per_image(signal_.index_select(0, batch.timesteps)) * latents +
+                           per_image(noise_.index_select(0, batch.timesteps)) * target;
+  const Conditioning text = conditioning_of(batch);
+  const at::Tensor prediction =
+      pipeline_.unet.forward(noisy, batch.timesteps, text.context, text.pooled, batch.time_ids);
+  const at::Tensor diffusion =
+      (prediction.to(at::kFloat) - target).square().mean(at::IntArrayRef(kPicture));
+  if (!weight_.defined()) return {diffusion, diffusion};
+  return {diffusion * weight_.index_select(0, batch.timesteps), diffusion};
+}
+
+at::Tensor DiffusionStep::latents_of(const TrainBatch& batch) const {
+  if (batch.latents.defined()) return batch.latents;
+  const c10::NoGradGuard no_grad;
+  const at::Tensor noise = config_.train.latent_mean ? at::Tensor() : batch.posterior_noise;
+  return draw_latents(pipeline_.vae.encode(batch.pixels), noise) *
+         pipeline_.vae.config().scaling_factor;
+}
+
+Conditioning DiffusionStep::conditioning_of(const TrainBatch& batch) {
+  Conditioning text = batch.conditioning
+                          ? *batch.conditioning
+                          : encode_ids(pipeline_, batch.input_ids, batch.input_ids_2);
+  if (!batch.drop.defined()) return text;
+  const at::Tensor drop = batch.drop.to(at::kBool);
+  if (!drop.any().item<bool>()) return text;
+  const at::Tensor rows = drop.view({-1, 1, 1});
+  const at::Tensor pooled_rows = drop.view({-1, 1});
+  if (config_.prompt.uncond_zeros) {
+    return {text.context.masked_fill(rows, 0), text.pooled.masked_fill(pooled_rows, 0)};
+  }
+  const Conditioning& empty = empty_caption();
+  return {at::where(rows, empty.context, text.context),
+          at::where(pooled_rows, empty.pooled, text.pooled)};
+}
+
+const Conditioning& DiffusionStep::empty_caption() {
+  if (trains_text_ || !empty_caption_) empty_caption_ = encode_prompts(pipeline_, {""});
+  return *empty_caption_;
+}
+
+}  // namespace sarsweep::trainer

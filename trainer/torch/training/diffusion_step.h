@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "trainer/core/config/run_config.h"
+#include "trainer/torch/training/micro_losses.h"
+#include "trainer/torch/training/train_batch.h"
+#include "trainer/torch/training/update_rule.h"
+
+namespace sarsweep::trainer {
+
+// The training step of job diffusion. An update is: micro() for each pass, then
+// rule().apply(index). One thread. The pipeline must outlive the step.
+class DiffusionStep {
+ public:
+  // Makes `pipeline` trainable (trainable.h).
+  DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSchedule schedule,
+                std::uint64_t seed);
+
+  // Forward and backward of sum_i loss_i / images_of_update, so that passes add up to the update's
+  // mean whatever their sizes. loss_i = mean over C, H, W of (prediction - target)^2 in fp32,
+  // target = noise + train.noise_offset * offset_noise, times the min-SNR weight where that is
+  // configured.
+  MicroLosses micro(const TrainBatch& batch, std::int64_t images_of_update);
+  // The forward half alone, without graph: for val/loss.
+  MicroLosses losses(const TrainBatch& batch);
+
+  UpdateRule& rule() { return rule_; }
+  const UpdateRule& rule() const { return rule_; }
+
+ private:
+  struct Losses {
+    at::Tensor loss, diffusion;  // [B], with graph
+  };
+  Losses forward(const TrainBatch& batch);
+  at::Tensor latents_of(const TrainBatch& batch) const;
+  Conditioning conditioning_of(const TrainBatch& batch);
+  const Conditioning& empty_caption();
+
+  Pipeline& pipeline_;
+  RunConfig config_;
+  UpdateRule rule_;
+  bool trains_text_;
+  at::Tensor signal_, noise_, weight_;  // [1000] fp32 on the model's device; weight_ of min-SNR
+  std::optional<Conditioning>
+      empty_caption_;  // cached while no text encoder trains: [1,77,d], [1,p]
+};
+
+}  // namespace sarsweep::trainer

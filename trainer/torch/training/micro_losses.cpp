@@ -1,0 +1,22 @@
+#include "trainer/torch/training/micro_losses.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/exp.h>
+#include <torch/csrc/autograd/autograd.h>
+
+namespace sarsweep::trainer {
+
+void add_gradients(const at::Tensor& losses, std::int64_t images_of_update) {
+  torch::autograd::backward({losses.sum() / static_cast<double>(images_of_update)}, {});
+}
+
+MicroLosses report_losses(const at::Tensor& loss, const at::Tensor& diffusion) {
+  return {loss.detach().cpu(), diffusion.detach().cpu()};
+}
+
+at::Tensor draw_latents(const Moments& moments, const at::Tensor& noise) {
+  if (!noise.defined()) return moments.mean;
+  return moments.mean + at::exp(moments.log_variance * 0.5) * noise;
+}
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "trainer/torch/model/autoencoder.h"
+
+// What the training steps of all jobs share.
+namespace sarsweep::trainer {
+
+// Per-image losses of a pass: [B] fp32 on the CPU, without graph.
+struct MicroLosses {
+  at::Tensor loss;       // what is differentiated
+  at::Tensor diffusion;  // before any weighting; of job vae: the L1 term
+};
+
+// Adds the gradients of sum_i losses_i / images_of_update.
+void add_gradients(const at::Tensor& losses, std::int64_t images_of_update);
+// As reported: off the graph, on the CPU.
+MicroLosses report_losses(const at::Tensor& loss, const at::Tensor& diffusion);
+
+// A draw from the posterior, not scaled; its mean where `noise` is undefined.
+at::Tensor draw_latents(const Moments& moments, const at::Tensor& noise);
+
+}  // namespace sarsweep::trainer

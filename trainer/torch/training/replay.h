@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+#include <nlohmann/json.hpp>
+
+#include "trainer/core/config/run_config.h"
+#include "trainer/torch/model/pipeline.h"
+#include "trainer/torch/training/train_batch.h"
+
+// Training with its randomness supplied, so that any other implementation can be compared number by
+// number: the very steps of a run, without data, caches or draws.
+namespace sarsweep::trainer {
+
+// The rows of a replay file, one per image in the order of consumption: `latents` [S,4,h,w] or
+// `pixels` [S,3,H,W] with `posterior_noise`, `noise`, `offset_noise` [S,4,1,1], `timesteps` [S],
+// `input_ids` and `input_ids_2` [S,77], `time_ids` [S,6], `drop` [S]. Throws Error(invalid) for an
+// unknown name, unequal lengths or a missing tensor.
+TrainBatch parse_replay_inputs(const NamedTensors& tensors);
+
+struct ReplayResult {
+  // {"micro": [{loss, diffusion}], "updates": [{loss, grad_norm}]}; a pass's numbers are means over
+  // its images, an update's loss is the mean over its images, grad_norm is before clipping. Job vae
+  // has l1 in place of diffusion.
+  nlohmann::json losses;
+  NamedTensors weights;          // trained tensors after the last update, and "ema.<name>"
+  NamedTensors first_gradients;  // of update 0, before clipping
+};
+
+// Takes the rows as one epoch of a training split: an update takes global_batch of them, in passes
+// of micro_batch (auto: the whole update); the last rows obey train.tail, where `carry` leaves them
+// to an epoch that never comes. `init` (may be empty): where trained tensors start, by trained
+// name. train.epochs and train.steps only shape the learning rate; the rows decide how many updates
+// run.
+ReplayResult replay_run(Pipeline& pipeline, const RunConfig& config, std::uint64_t seed,
+                        const TrainBatch& inputs, const NamedTensors& init);
+
+}  // namespace sarsweep::trainer

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "trainer/core/config/run_config.h"
+#include "trainer/torch/model/pipeline.h"
+
+namespace sarsweep::trainer {
+
+// Tensors that share a learning rate. The handles are the pipeline's own: training them changes the
+// pipeline.
+struct ParameterGroup {
+  std::string
+      name;  // "unet", "text_encoder_1", "text_encoder_2", "vae": of the curve train/lr_<name>
+  double lr = 0;
+  // By trained name: "unet.<diffusers key>", "text_encoder.<key>", "text_encoder_2.<key>",
+  // "vae.<key>", adapters "<component>.<module>.lora_A.weight" and lora_B.
+  NamedTensors tensors;
+};
+
+// Makes the pipeline trainable as `config` says: requires_grad on what trains and off on all else.
+// Mode lora attaches adapters drawn from `seed`, unless the component already has them at equal
+// rank, alpha and layers: those go on. Other adapters are merged, except in a frozen component,
+// which keeps what it has. Empty groups are left out. Throws Error(invalid) if nothing trains.
+std::vector<ParameterGroup> select_trainable(Pipeline& pipeline, const RunConfig& config,
+                                             std::uint64_t seed);
+
+NamedTensors all_tensors(const std::vector<ParameterGroup>& groups);
+
+// Copies the given trained tensors over the groups' (by trained name). Throws Error(invalid) for a
+// name that does not train here or another shape.
+void load_tensors_into(const std::vector<ParameterGroup>& groups, const NamedTensors& values);
+
+}  // namespace sarsweep::trainer

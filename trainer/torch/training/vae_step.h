@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+
+#include "trainer/core/config/run_config.h"
+#include "trainer/torch/training/micro_losses.h"
+#include "trainer/torch/training/train_batch.h"
+#include "trainer/torch/training/update_rule.h"
+
+namespace sarsweep::trainer {
+
+// The training step of job vae: loss_i = mean |decode(z) - x| + vae.kl_weight * KL_i, z drawn from
+// the posterior with the supplied noise, KL_i summed over the latent (diffusers' AutoencoderKL
+// training).
+class VaeStep {
+ public:
+  VaeStep(Pipeline& pipeline, const RunConfig& config, LrSchedule schedule, std::uint64_t seed);
+
+  MicroLosses micro(const TrainBatch& batch, std::int64_t images_of_update);  // reads pixels
+  MicroLosses losses(const TrainBatch& batch);
+  UpdateRule& rule() { return rule_; }
+  const UpdateRule& rule() const { return rule_; }
+
+ private:
+  struct Losses {
+    at::Tensor loss, l1;  // [B], with graph
+  };
+  Losses forward(const TrainBatch& batch) const;
+
+  Pipeline& pipeline_;
+  double kl_weight_;
+  UpdateRule rule_;
+};
+
+}  // namespace sarsweep::trainer
