@@ -96,6 +96,18 @@ TrainConfig parse_train(const json& flat) {
   return train;
 }
 
+VaeTraining parse_vae(const json& flat) {
+  VaeTraining vae;
+  vae.mode = parse_mode(flat.at("vae.mode"));
+  vae.lr = flat.at("vae.lr").get<double>();
+  vae.kl_weight = flat.at("vae.kl_weight").get<double>();
+  vae.refinement.literal_rayleigh = flat.at("vae.rayleigh") == "literal";
+  vae.refinement.rayleigh_weight = flat.at("vae.rayleigh_weight").get<double>();
+  vae.refinement.histogram_weight = flat.at("vae.histogram_weight").get<double>();
+  vae.refinement.histogram_bins = flat.at("vae.histogram_bins").get<std::int64_t>();
+  return vae;
+}
+
 RunConfig from_complete(const json& flat) {
   RunConfig config;
   config.job = flat.at("job").get<std::string>();
@@ -107,9 +119,8 @@ RunConfig from_complete(const json& flat) {
   config.unet = parse_network(flat, "unet");
   config.text_encoder_1 = parse_network(flat, "text_encoder_1");
   config.text_encoder_2 = parse_network(flat, "text_encoder_2");
-  config.vae.mode = parse_mode(flat.at("vae.mode"));
-  config.vae.lr = flat.at("vae.lr").get<double>();
-  config.vae.kl_weight = flat.at("vae.kl_weight").get<double>();
+  config.vae = parse_vae(flat);
+  config.stretch = flat.at("data.stretch");
   config.train = parse_train(flat);
   return config;
 }

@@ -25,9 +25,18 @@ struct NetworkConfig {  // unet, text_encoder_1, text_encoder_2
   std::string init = "kaiming";  // | "gaussian"
 };
 
+// What is asked of decoded pictures beside their pixels
+// (trainer/torch/training/refinement_terms.h).
+struct Refinement {
+  bool literal_rayleigh = false;  // else local
+  double rayleigh_weight = 0, histogram_weight = 0;
+  std::int64_t histogram_bins = 0;
+};
+
 struct VaeTraining {
   TrainMode mode = TrainMode::frozen;  // full only in job vae
   double lr = 0, kl_weight = 0;
+  Refinement refinement;
 };
 
 struct PromptConfig {
@@ -58,6 +67,7 @@ struct RunConfig {
   PromptConfig prompt;
   NetworkConfig unet, text_encoder_1, text_encoder_2;
   VaeTraining vae;
+  nlohmann::json stretch;  // data.stretch as given; null where absent
   TrainConfig train;
 };
 

@@ -61,6 +61,9 @@ class AmplitudeStatistics {
   double squares_ = 0;  // sum of squared deviations from the mean
 };
 
+// Of the stretch `log`: 60 dB between the reference and where it turns linear.
+inline constexpr double kLogGain = 1000.0;
+
 // The map from linear amplitude to the trained range [0,1], and back. With r = reference:
 //   mean3sigma  y = min(1, a / r), r = mean + 3 sigma   (arXiv 2506.13307 eq. 1)
 //   sqrt        y = sqrt(min(1, a / r))
@@ -90,6 +93,9 @@ struct Stretch {
 // or data.stretch_scope); scene scope is refused.
 Stretch make_stretch(const nlohmann::json& config_value, const std::string& scope,
                      double images_mean, double images_sigma);
+
+// Kind and window of the stretch a config asks for, not measured on anything: reference 1.
+Stretch stretch_kind(const nlohmann::json& config_value);
 
 // True if make_stretch needs the statistics of the training split.
 bool needs_statistics(const nlohmann::json& config_value, const std::string& scope);

@@ -6,6 +6,8 @@
 
 #include <c10/core/GradMode.h>
 
+#include "trainer/torch/training/refinement_terms.h"
+
 namespace sarsweep::trainer {
 namespace {
 
@@ -16,7 +18,8 @@ constexpr std::array<std::int64_t, 3> kPicture = {1, 2, 3};  // C, H, W
 VaeStep::VaeStep(Pipeline& pipeline, const RunConfig& config, LrSchedule schedule,
                  std::uint64_t seed)
     : pipeline_(pipeline),
-      kl_weight_(config.vae.kl_weight),
+      config_(config.vae),
+      stretch_(stretch_kind(config.stretch)),
       rule_(select_trainable(pipeline, config, seed), config.train, schedule) {}
 
 MicroLosses VaeStep::micro(const TrainBatch& batch, std::int64_t images_of_update) {
@@ -39,7 +42,11 @@ VaeStep::Losses VaeStep::forward(const TrainBatch& batch) const {
   const at::Tensor divergence =
       0.5 * (moments.mean.square() + moments.log_variance.exp() - 1.0 - moments.log_variance)
                 .sum(at::IntArrayRef(kPicture));
-  return {l1 + kl_weight_ * divergence, l1};
+  const at::Tensor loss = l1 + config_.kl_weight * divergence;
+  const at::Tensor refinement =
+      refinement_terms(picture, batch.pixels, config_.refinement, stretch_)
+          .weighted(config_.refinement);
+  return {refinement.defined() ? loss + refinement : loss, l1};
 }
 
 }  // namespace sarsweep::trainer

@@ -1,0 +1,114 @@
+#include "trainer/torch/training/refinement_terms.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/clamp.h>
+#include <ATen/ops/floor.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/scatter_add.h>
+#include <ATen/ops/sign.h>
+#include <ATen/ops/zeros.h>
+
+#include <array>
+#include <cmath>
+
+#include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/expm1.h>
+
+namespace sarsweep::trainer {
+namespace {
+
+constexpr double kSaturated = 0.999;
+constexpr double kLeastPower = 1e-5;      // of local
+constexpr double kLeastAmplitude = 1e-3;  // of literal
+constexpr std::int64_t kBox = 7;
+constexpr double kPrior = 0.5;  // counts added to every bin
+constexpr std::array<std::int64_t, 2> kImage = {1, 2};
+
+// [B,1,H,W] -> [B,H,W]; at the edge the mean over the pixels that exist.
+at::Tensor box_mean(const at::Tensor& values) {
+  return at::avg_pool2d(values.unsqueeze(1), {kBox, kBox}, {1, 1}, {kBox / 2, kBox / 2},
+                        /*ceil_mode=*/false, /*count_include_pad=*/false)
+      .squeeze(1);
+}
+
+at::Tensor local_rayleigh(const at::Tensor& decoded, const at::Tensor& real) {
+  const at::Tensor power = (box_mean(decoded.square()) / 2).clamp_min(kLeastPower);
+  const at::Tensor counted = (real <= kSaturated).to(at::kFloat);
+  const at::Tensor terms = at::log(power) + real.square() / (2 * power);
+  return (terms * counted).sum(at::IntArrayRef(kImage)) /
+         counted.sum(at::IntArrayRef(kImage)).clamp_min(1);
+}
+
+at::Tensor literal_rayleigh(const at::Tensor& decoded, const at::Tensor& real) {
+  const at::Tensor power =
+      (real.square().mean(at::IntArrayRef(kImage), true) / 2).clamp_min(kLeastPower);
+  const at::Tensor x = decoded.clamp_min(kLeastAmplitude);
+  return (x.square() / (2 * power) - at::log(x / power)).mean(at::IntArrayRef(kImage));
+}
+
+// [B,bins] that sum to 1: every amplitude gives its two nearest bin centres their linear shares.
+at::Tensor soft_histogram(const at::Tensor& amplitudes, std::int64_t bins) {
+  const at::Tensor flat = amplitudes.flatten(1);
+  const at::Tensor counted = (flat.detach() <= kSaturated).to(at::kFloat);
+  const at::Tensor place =
+      (flat * static_cast<double>(bins) - 0.5).clamp(0, static_cast<double>(bins - 1));
+  const at::Tensor lower = place.detach().floor().clamp_max(static_cast<double>(bins - 2));
+  const at::Tensor upper_share = place - lower;
+  const at::Tensor index = lower.to(at::kLong);
+  const at::Tensor counts = at::zeros({flat.size(0), bins}, flat.options())
+                                .scatter_add(1, index, (1 - upper_share) * counted)
+                                .scatter_add(1, index + 1, upper_share * counted);
+  const at::Tensor filled = counts + kPrior;
+  return filled / filled.sum(1, true);
+}
+
+}  // namespace
+
+at::Tensor linear_amplitude(const at::Tensor& pictures, const Stretch& stretch) {
+  const at::Tensor y = (pictures.to(at::kFloat).mean(1) + 1) / 2;
+  switch (stretch.kind) {
+    case Stretch::Kind::none:
+    case Stretch::Kind::mean3sigma: return y;
+    case Stretch::Kind::sqrt: return y * y.abs();
+    case Stretch::Kind::log:
+      return at::sign(y) * at::expm1(y.abs() * std::log1p(kLogGain)) / kLogGain;
+    case Stretch::Kind::window: return (stretch.lo + y * (stretch.hi - stretch.lo)) / stretch.hi;
+  }
+  return y;
+}
+
+at::Tensor rayleigh_term(const at::Tensor& decoded, const at::Tensor& real, bool literal) {
+  return literal ? literal_rayleigh(decoded, real.detach())
+                 : local_rayleigh(decoded, real.detach());
+}
+
+at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins) {
+  const at::Tensor p = soft_histogram(real.detach(), bins);
+  const at::Tensor q = soft_histogram(decoded, bins);
+  return (p * (at::log(p) - at::log(q))).sum(1);
+}
+
+at::Tensor RefinementTerms::weighted(const Refinement& config) const {
+  if (!rayleigh.defined()) {
+    return histogram.defined() ? config.histogram_weight * histogram : at::Tensor();
+  }
+  const at::Tensor sum = config.rayleigh_weight * rayleigh;
+  return histogram.defined() ? sum + config.histogram_weight * histogram : sum;
+}
+
+RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& real,
+                                 const Refinement& config, const Stretch& stretch) {
+  RefinementTerms terms;
+  if (config.rayleigh_weight == 0 && config.histogram_weight == 0) return terms;
+  const at::Tensor amplitude = linear_amplitude(decoded, stretch);
+  const at::Tensor truth = linear_amplitude(real, stretch).detach();
+  if (config.rayleigh_weight > 0) {
+    terms.rayleigh = rayleigh_term(amplitude, truth, config.literal_rayleigh);
+  }
+  if (config.histogram_weight > 0) {
+    terms.histogram = histogram_term(amplitude, truth, config.histogram_bins);
+  }
+  return terms;
+}
+
+}  // namespace sarsweep::trainer
