@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
+#include <map>
 
 #include <c10/core/GradMode.h>
 
@@ -219,12 +220,19 @@ void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions
 }
 
 std::vector<std::string> default_prompts(const Dataset& data, int per_label, std::size_t count) {
-  std::vector<std::string> prompts;
+  std::map<std::string, std::vector<std::string>> by_label;
+  std::size_t rounds = 0;
   for (const std::size_t index : evaluation_items(data, per_label)) {
+    std::vector<std::string>& known = by_label[data.items()[index].label];
     const std::string& prompt = data.items()[index].prompt;
-    if (prompts.size() == count) break;
-    if (std::find(prompts.begin(), prompts.end(), prompt) == prompts.end())
-      prompts.push_back(prompt);
+    if (std::find(known.begin(), known.end(), prompt) == known.end()) known.push_back(prompt);
+    rounds = std::max(rounds, known.size());
+  }
+  std::vector<std::string> prompts;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (const auto& [label, known] : by_label) {
+      if (round < known.size() && prompts.size() < count) prompts.push_back(known[round]);
+    }
   }
   return prompts;
 }

@@ -24,7 +24,8 @@ struct EvaluationRequest {
 void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
                     const EvaluationRequest& request);
 
-// The prompts of the first `count` distinct captions of the evaluation items of `data`.
+// `count` captions of the evaluation items of `data`: the first distinct one of every label, in
+// order of label, then the second, and so on.
 std::vector<std::string> default_prompts(const Dataset& data, int per_label, std::size_t count);
 
 }  // namespace sarsweep::trainer
