@@ -104,6 +104,7 @@ VaeTraining parse_vae(const json& flat) {
   vae.refinement.literal_rayleigh = flat.at("vae.rayleigh") == "literal";
   vae.refinement.rayleigh_weight = flat.at("vae.rayleigh_weight").get<double>();
   vae.refinement.histogram_weight = flat.at("vae.histogram_weight").get<double>();
+  vae.refinement.texture_weight = flat.at("vae.texture_weight").get<double>();
   vae.refinement.histogram_bins = flat.at("vae.histogram_bins").get<std::int64_t>();
   return vae;
 }

@@ -29,7 +29,7 @@ struct NetworkConfig {  // unet, text_encoder_1, text_encoder_2
 // (trainer/torch/training/refinement_terms.h).
 struct Refinement {
   bool literal_rayleigh = false;  // else local
-  double rayleigh_weight = 0, histogram_weight = 0;
+  double rayleigh_weight = 0, histogram_weight = 0, texture_weight = 0;
   std::int64_t histogram_bins = 0;
 };
 

@@ -4,12 +4,14 @@
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/floor.h>
 #include <ATen/ops/log.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/scatter_add.h>
 #include <ATen/ops/sign.h>
 #include <ATen/ops/zeros.h>
 
 #include <array>
 #include <cmath>
+#include <cstdlib>
 
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/expm1.h>
@@ -23,6 +25,26 @@ constexpr double kLeastAmplitude = 1e-3;  // of literal
 constexpr std::int64_t kBox = 7;
 constexpr double kPrior = 0.5;  // counts added to every bin
 constexpr std::array<std::int64_t, 2> kImage = {1, 2};
+// Rows and columns between the two pixels of a difference: every direction within two pixels, then
+// the multiples in which a pattern laid out by the decoder's own grid would repeat.
+constexpr std::array<std::array<std::int64_t, 2>, 18> kOffsets = {{{0, 1},
+                                                                   {1, 0},
+                                                                   {1, 1},
+                                                                   {1, -1},
+                                                                   {0, 2},
+                                                                   {2, 0},
+                                                                   {1, 2},
+                                                                   {1, -2},
+                                                                   {2, 1},
+                                                                   {2, -1},
+                                                                   {2, 2},
+                                                                   {2, -2},
+                                                                   {0, 4},
+                                                                   {4, 0},
+                                                                   {4, 4},
+                                                                   {4, -4},
+                                                                   {0, 8},
+                                                                   {8, 0}}};
 
 // [B,1,H,W] -> [B,H,W]; at the edge the mean over the pixels that exist.
 at::Tensor box_mean(const at::Tensor& values) {
@@ -46,20 +68,45 @@ at::Tensor literal_rayleigh(const at::Tensor& decoded, const at::Tensor& real) {
   return (x.square() / (2 * power) - at::log(x / power)).mean(at::IntArrayRef(kImage));
 }
 
-// [B,bins] that sum to 1: every amplitude gives its two nearest bin centres their linear shares.
-at::Tensor soft_histogram(const at::Tensor& amplitudes, std::int64_t bins) {
-  const at::Tensor flat = amplitudes.flatten(1);
-  const at::Tensor counted = (flat.detach() <= kSaturated).to(at::kFloat);
+// [B,bins] that sum to 1: every value in [0,1] gives its two nearest bin centres their linear
+// shares. `counted` [B,N] is 1 or 0.
+at::Tensor soft_histogram(const at::Tensor& values, const at::Tensor& counted, std::int64_t bins) {
   const at::Tensor place =
-      (flat * static_cast<double>(bins) - 0.5).clamp(0, static_cast<double>(bins - 1));
+      (values * static_cast<double>(bins) - 0.5).clamp(0, static_cast<double>(bins - 1));
   const at::Tensor lower = place.detach().floor().clamp_max(static_cast<double>(bins - 2));
   const at::Tensor upper_share = place - lower;
   const at::Tensor index = lower.to(at::kLong);
-  const at::Tensor counts = at::zeros({flat.size(0), bins}, flat.options())
+  const at::Tensor counts = at::zeros({values.size(0), bins}, values.options())
                                 .scatter_add(1, index, (1 - upper_share) * counted)
                                 .scatter_add(1, index + 1, upper_share * counted);
   const at::Tensor filled = counts + kPrior;
   return filled / filled.sum(1, true);
+}
+
+at::Tensor amplitude_histogram(const at::Tensor& amplitudes, std::int64_t bins) {
+  const at::Tensor flat = amplitudes.flatten(1);
+  return soft_histogram(flat, (flat.detach() <= kSaturated).to(at::kFloat), bins);
+}
+
+at::Tensor difference_histogram(const at::Tensor& amplitudes, std::int64_t rows,
+                                std::int64_t columns, std::int64_t bins) {
+  const std::int64_t height = amplitudes.size(1) - rows;
+  const std::int64_t width = amplitudes.size(2) - std::abs(columns);
+  const at::Tensor here =
+      amplitudes.narrow(1, 0, height).narrow(2, columns < 0 ? -columns : 0, width);
+  const at::Tensor there =
+      amplitudes.narrow(1, rows, height).narrow(2, columns < 0 ? 0 : columns, width);
+  const at::Tensor difference = (there - here).flatten(1);
+  return soft_histogram((difference + 1) / 2, at::ones_like(difference), bins);
+}
+
+at::Tensor divergence(const at::Tensor& p, const at::Tensor& q) {
+  return (p * (at::log(p) - at::log(q))).sum(1);
+}
+
+at::Tensor plus(const at::Tensor& sum, double weight, const at::Tensor& term) {
+  if (!term.defined()) return sum;
+  return sum.defined() ? sum + weight * term : weight * term;
 }
 
 }  // namespace
@@ -83,23 +130,29 @@ at::Tensor rayleigh_term(const at::Tensor& decoded, const at::Tensor& real, bool
 }
 
 at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins) {
-  const at::Tensor p = soft_histogram(real.detach(), bins);
-  const at::Tensor q = soft_histogram(decoded, bins);
-  return (p * (at::log(p) - at::log(q))).sum(1);
+  return divergence(amplitude_histogram(real.detach(), bins), amplitude_histogram(decoded, bins));
+}
+
+at::Tensor texture_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins) {
+  at::Tensor sum;
+  for (const auto& [rows, columns] : kOffsets) {
+    sum = plus(sum, 1.0 / kOffsets.size(),
+               divergence(difference_histogram(real.detach(), rows, columns, bins),
+                          difference_histogram(decoded, rows, columns, bins)));
+  }
+  return sum;
 }
 
 at::Tensor RefinementTerms::weighted(const Refinement& config) const {
-  if (!rayleigh.defined()) {
-    return histogram.defined() ? config.histogram_weight * histogram : at::Tensor();
-  }
-  const at::Tensor sum = config.rayleigh_weight * rayleigh;
-  return histogram.defined() ? sum + config.histogram_weight * histogram : sum;
+  at::Tensor sum = plus({}, config.rayleigh_weight, rayleigh);
+  sum = plus(sum, config.histogram_weight, histogram);
+  return plus(sum, config.texture_weight, texture);
 }
 
 RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& real,
                                  const Refinement& config, const Stretch& stretch) {
   RefinementTerms terms;
-  if (config.rayleigh_weight == 0 && config.histogram_weight == 0) return terms;
+  if (config.rayleigh_weight + config.histogram_weight + config.texture_weight == 0) return terms;
   const at::Tensor amplitude = linear_amplitude(decoded, stretch);
   const at::Tensor truth = linear_amplitude(real, stretch).detach();
   if (config.rayleigh_weight > 0) {
@@ -107,6 +160,9 @@ RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& re
   }
   if (config.histogram_weight > 0) {
     terms.histogram = histogram_term(amplitude, truth, config.histogram_bins);
+  }
+  if (config.texture_weight > 0) {
+    terms.texture = texture_term(amplitude, truth, config.histogram_bins);
   }
   return terms;
 }
