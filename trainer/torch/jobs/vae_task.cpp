@@ -117,8 +117,9 @@ UpdateReport VaeTask::update(long index) {
   double sum = 0;
   for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
-    const at::Tensor losses =
-        state_->step.micro(state_->batch_of(samples), range.size).loss.contiguous();
+    const MicroLosses micro = state_->step.micro(state_->batch_of(samples), range.size);
+    add_terms(micro, report);
+    const at::Tensor losses = micro.loss.contiguous();
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);

@@ -3,10 +3,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/floor.h>
+#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/scatter_add.h>
 #include <ATen/ops/sign.h>
 #include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <array>
 #include <cmath>
@@ -23,6 +25,7 @@ constexpr double kLeastAmplitude = 1e-3;  // of literal
 constexpr std::int64_t kBox = 7;
 constexpr double kPrior = 0.5;  // counts added to every bin
 constexpr std::array<std::int64_t, 2> kImage = {1, 2};
+constexpr std::array<std::int64_t, 3> kPicture = {1, 2, 3};
 
 // [B,1,H,W] -> [B,H,W]; at the edge the mean over the pixels that exist.
 at::Tensor box_mean(const at::Tensor& values) {
@@ -88,27 +91,51 @@ at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std
   return (p * (at::log(p) - at::log(q))).sum(1);
 }
 
-at::Tensor RefinementTerms::weighted(const Refinement& config) const {
-  if (!rayleigh.defined()) {
-    return histogram.defined() ? config.histogram_weight * histogram : at::Tensor();
-  }
-  const at::Tensor sum = config.rayleigh_weight * rayleigh;
-  return histogram.defined() ? sum + config.histogram_weight * histogram : sum;
-}
-
 RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& real,
                                  const Refinement& config, const Stretch& stretch) {
   RefinementTerms terms;
-  if (config.rayleigh_weight == 0 && config.histogram_weight == 0) return terms;
   const at::Tensor amplitude = linear_amplitude(decoded, stretch);
   const at::Tensor truth = linear_amplitude(real, stretch).detach();
   if (config.rayleigh_weight > 0) {
-    terms.rayleigh = rayleigh_term(amplitude, truth, config.literal_rayleigh);
+    const at::Tensor loss = rayleigh_term(amplitude, truth, config.literal_rayleigh);
+    terms.push_back({"rayleigh", config.rayleigh_weight, loss, {}});
   }
   if (config.histogram_weight > 0) {
-    terms.histogram = histogram_term(amplitude, truth, config.histogram_bins);
+    const at::Tensor loss = histogram_term(amplitude, truth, config.histogram_bins);
+    terms.push_back({"histogram", config.histogram_weight, loss, {}});
+  }
+  if (config.anchor_weight > 0) {
+    const at::Tensor loss = (decoded.to(at::kFloat) - real).abs().mean(at::IntArrayRef(kPicture));
+    terms.push_back({"anchor", config.anchor_weight, loss, {}});
   }
   return terms;
+}
+
+at::Tensor weighted_sum(const RefinementTerms& terms) {
+  at::Tensor sum;
+  for (const RefinementTerm& term : terms) {
+    const at::Tensor weighted = term.weight * term.loss;
+    sum = sum.defined() ? sum + weighted : weighted;
+  }
+  return sum;
+}
+
+void measure_gradients(RefinementTerms& terms, const at::Tensor& decoded) {
+  for (RefinementTerm& term : terms) {
+    const std::vector<at::Tensor> gradient = torch::autograd::grad(
+        {term.loss.sum()}, {decoded}, /*grad_outputs=*/{}, /*retain_graph=*/true);
+    term.pixel_gradient =
+        term.weight * at::linalg_vector_norm(gradient[0].to(at::kFloat).flatten(1), 2, {{1}});
+  }
+}
+
+RefinementTerms report_terms(const RefinementTerms& terms) {
+  RefinementTerms report = terms;
+  for (RefinementTerm& term : report) {
+    term.loss = term.loss.detach().cpu();
+    if (term.pixel_gradient.defined()) term.pixel_gradient = term.pixel_gradient.cpu();
+  }
+  return report;
 }
 
 }  // namespace sarsweep::trainer
