@@ -54,6 +54,19 @@ void check_trained_parts(const json& flat, std::vector<Problem>& problems) {
   }
 }
 
+void check_refinement(const json& flat, std::vector<Problem>& problems) {
+  if (at(flat, "vae.mode") != "decoder") return;
+  for (const char* weight :
+       {"vae.rayleigh_weight", "vae.histogram_weight", "vae.texture_weight", "vae.anchor_weight"}) {
+    if (at(flat, weight) != 0) return;
+  }
+  problems.push_back({"vae.mode", "illegal_combination",
+                      "vae.mode is decoder and all weights of its losses are 0",
+                      "give one of vae.rayleigh_weight, vae.histogram_weight, vae.texture_weight, "
+                      "vae.anchor_weight, "
+                      "or write vae.mode: frozen"});
+}
+
 void check_batch(const json& flat, std::vector<Problem>& problems) {
   const json micro = at(flat, "train.micro_batch");
   const json batch = at(flat, "train.global_batch");
@@ -99,6 +112,7 @@ std::vector<Problem> combination_problems(const json& flat) {
   check_length(flat, problems);
   check_model(flat, problems);
   check_trained_parts(flat, problems);
+  check_refinement(flat, problems);
   check_batch(flat, problems);
   check_resolution(flat, problems);
   check_betas(flat, problems);

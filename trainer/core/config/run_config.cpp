@@ -22,6 +22,12 @@ TrainMode parse_mode(const json& value) {
   return text == "lora" ? TrainMode::lora : TrainMode::frozen;
 }
 
+VaeMode parse_vae_mode(const json& value) {
+  const auto text = value.get<std::string>();
+  if (text == "full") return VaeMode::full;
+  return text == "decoder" ? VaeMode::decoder : VaeMode::frozen;
+}
+
 NetworkConfig parse_network(const json& flat, const std::string& part) {
   NetworkConfig network;
   network.mode = parse_mode(flat.at(part + ".mode"));
@@ -76,6 +82,7 @@ void parse_optimization(const json& flat, TrainConfig& train) {
   train.eps = flat.at("train.eps").get<double>();
   train.weight_decay = flat.at("train.weight_decay").get<double>();
   train.clip_norm = flat.at("train.clip_norm").get<double>();
+  train.clip_by_part = flat.at("train.clip_scope") == "by_part";
   train.schedule = parse_shape(flat.at("train.schedule").get<std::string>());
   train.ema_decay = parse_optional<double>(flat.at("train.ema_decay"));
   parse_warmup(flat.at("train.warmup"), train);
@@ -98,7 +105,7 @@ TrainConfig parse_train(const json& flat) {
 
 VaeTraining parse_vae(const json& flat) {
   VaeTraining vae;
-  vae.mode = parse_mode(flat.at("vae.mode"));
+  vae.mode = parse_vae_mode(flat.at("vae.mode"));
   vae.lr = flat.at("vae.lr").get<double>();
   vae.kl_weight = flat.at("vae.kl_weight").get<double>();
   vae.refinement.literal_rayleigh = flat.at("vae.rayleigh") == "literal";
@@ -106,6 +113,11 @@ VaeTraining parse_vae(const json& flat) {
   vae.refinement.histogram_weight = flat.at("vae.histogram_weight").get<double>();
   vae.refinement.texture_weight = flat.at("vae.texture_weight").get<double>();
   vae.refinement.histogram_bins = flat.at("vae.histogram_bins").get<std::int64_t>();
+  if (vae.mode != VaeMode::decoder) return vae;
+  vae.refinement.anchor_weight = flat.at("vae.anchor_weight").get<double>();
+  vae.t_max = flat.at("vae.t_max").get<std::int64_t>();
+  vae.late_share = flat.at("vae.late_share").get<double>();
+  vae.decoder_only = flat.at("vae.gradient") == "decoder_only";
   return vae;
 }
 

@@ -30,13 +30,20 @@ struct NetworkConfig {  // unet, text_encoder_1, text_encoder_2
 struct Refinement {
   bool literal_rayleigh = false;  // else local
   double rayleigh_weight = 0, histogram_weight = 0, texture_weight = 0;
+  double anchor_weight = 0;  // of the L1 distance; 0 in job vae, whose loss has its own
   std::int64_t histogram_bins = 0;
 };
 
+enum class VaeMode { frozen, decoder, full };  // full only in job vae
+
 struct VaeTraining {
-  TrainMode mode = TrainMode::frozen;  // full only in job vae
+  VaeMode mode = VaeMode::frozen;
   double lr = 0, kl_weight = 0;
   Refinement refinement;
+  // Of mode decoder.
+  std::int64_t t_max = 0;     // samples below this timestep are refined
+  double late_share = 0;      // of the draws: below t_max
+  bool decoder_only = false;  // the refinement's gradient stops at the predicted latents
 };
 
 struct PromptConfig {
@@ -55,6 +62,7 @@ struct TrainConfig {
   bool latent_mean = false;  // latents are the posterior's mean, not a draw
   std::array<double, 2> betas{};
   double eps = 0, weight_decay = 0, clip_norm = 0;
+  bool clip_by_part = true;  // the VAE by its own norm, all else by theirs
   LrShape schedule = LrShape::constant;
   double warmup = 0;  // updates, or epochs
   bool warmup_in_epochs = false;

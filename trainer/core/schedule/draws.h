@@ -18,7 +18,10 @@ class SampleDraws {
   SampleDraws(std::uint64_t seed, std::uint64_t sample_index)
       : seed_(seed), sample_index_(sample_index) {}
 
-  std::int64_t timestep() const;                 // uniform on [0, 1000)
+  std::int64_t timestep() const;  // uniform on [0, 1000)
+  // With probability `late_share` uniform on [0, t_max), else on [t_max, 1000); t_max in 1 … 1000.
+  // Rises with the number that timestep() is made of: share t_max / 1000 is timestep() itself.
+  std::int64_t timestep(double late_share, std::int64_t t_max) const;
   void fill_noise(std::span<float> out) const;   // standard normal, one latent in row-major order
   void fill_offset(std::span<float> out) const;  // standard normal, one per channel; unscaled
   void fill_posterior(std::span<float> out) const;

@@ -16,6 +16,7 @@
 #include "trainer/core/schedule/accumulation.h"
 #include "trainer/core/schedule/draws.h"
 #include "trainer/torch/jobs/latent_cache.h"
+#include "trainer/torch/jobs/picture_cache.h"
 #include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/jobs/text_cache.h"
 #include "trainer/torch/jobs/training_data.h"
@@ -81,6 +82,7 @@ struct DiffusionTask::State {
                               [&run](long done, long total) { run.stage("cache", done, total); })),
         validation(prepare_validation(run, given.data, given.model.pipeline)),
         text(given.model.pipeline),
+        pictures(given.data),
         accumulation{static_cast<std::int64_t>(given.data.items().size()),
                      given.config.train.global_batch, given.config.train.tail},
         stream(given.seed, given.data.items().size()),
@@ -138,11 +140,29 @@ struct DiffusionTask::State {
       const SampleDraws draw = draws(samples[static_cast<std::size_t>(i)]);
       draw.fill_noise(row(batch.noise, i));
       draw.fill_offset(row(batch.offset_noise, i));
-      batch.timesteps.mutable_data_ptr<std::int64_t>()[i] = draw.timestep();
+      batch.timesteps.mutable_data_ptr<std::int64_t>()[i] = timestep_of(draw);
     }
+    if (inputs.config.vae.mode == VaeMode::decoder) set_pictures(batch, samples);
     batch.time_ids = time_ids_of(count, inputs.data.options().resolution);
     set_captions(batch, samples);
     return batch;
+  }
+
+  std::int64_t timestep_of(const SampleDraws& draw) const {
+    const VaeTraining& vae = inputs.config.vae;
+    return vae.mode == VaeMode::decoder ? draw.timestep(vae.late_share, vae.t_max)
+                                        : draw.timestep();
+  }
+
+  // Of the samples that are refined; the others' rows stay zero and are not read.
+  void set_pictures(TrainBatch& batch, const std::vector<StreamSample>& samples) {
+    const std::int64_t side = inputs.data.options().resolution;
+    batch.pixels = at::zeros({static_cast<std::int64_t>(samples.size()), 3, side, side});
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      const auto row = static_cast<std::int64_t>(i);
+      if (batch.timesteps.const_data_ptr<std::int64_t>()[row] >= inputs.config.vae.t_max) continue;
+      batch.pixels[row].copy_(pixels_of(pictures.stretched(samples[i].image)));
+    }
   }
 
   SampleDraws draws(const StreamSample& sample) const {
@@ -171,6 +191,7 @@ struct DiffusionTask::State {
   LatentCache cache;
   std::optional<Validation> validation;
   TextCache text;
+  PictureCache pictures;
   Accumulation accumulation;
   SampleStream stream;
   DiffusionStep step;
@@ -190,8 +211,9 @@ UpdateReport DiffusionTask::update(long index) {
   for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
     const TrainBatch batch = state_->batch_of(samples);
-    const at::Tensor losses =
-        state_->step.micro(to_device(batch, device), range.size).loss.contiguous();
+    const MicroLosses micro = state_->step.micro(to_device(batch, device), range.size);
+    add_terms(micro, report);
+    const at::Tensor losses = micro.loss.contiguous();
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.timesteps.push_back(batch.timesteps.const_data_ptr<std::int64_t>()[i]);

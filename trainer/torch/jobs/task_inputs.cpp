@@ -47,6 +47,19 @@ void restore_rule(UpdateRule& rule, const CheckpointContents& contents) {
   if (!contents.ema.empty()) rule.load_averages(contents.ema);
 }
 
+void add_terms(const MicroLosses& losses, UpdateReport& report) {
+  const auto append = [&](const std::string& name, const at::Tensor& values) {
+    const at::Tensor flat = values.contiguous();
+    const float* begin = flat.const_data_ptr<float>();
+    auto& target = report.terms[name];
+    target.insert(target.end(), begin, begin + flat.numel());
+  };
+  for (const RefinementTerm& term : losses.terms) {
+    append(term.name, term.loss);
+    append(term.name + "_pixel_gradient", term.pixel_gradient);
+  }
+}
+
 void apply_update(UpdateRule& rule, long index, UpdateReport& report) {
   if (!std::isfinite(report.loss)) {
     rule.discard();

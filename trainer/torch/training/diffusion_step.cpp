@@ -42,6 +42,7 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
                              std::uint64_t seed)
     : pipeline_(pipeline),
       config_(config),
+      stretch_(stretch_kind(config.stretch)),
       rule_(select_trainable(pipeline, config, seed), config.train, schedule),
       trains_text_(config.text_encoder_1.mode != TrainMode::frozen ||
                    config.text_encoder_2.mode != TrainMode::frozen) {
@@ -56,18 +57,19 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
 }
 
 MicroLosses DiffusionStep::micro(const TrainBatch& batch, std::int64_t images_of_update) {
-  const Losses losses = forward(batch);
+  const Prediction prediction = predict(batch);
+  MicroLosses losses = diffusion_losses(batch, prediction);
+  if (config_.vae.mode == VaeMode::decoder) refine(losses, batch, prediction);
   add_gradients(losses.loss, images_of_update);
-  return report_losses(losses.loss, losses.diffusion);
+  return report_losses(losses);
 }
 
 MicroLosses DiffusionStep::losses(const TrainBatch& batch) {
   const c10::NoGradGuard no_grad;
-  const Losses losses = forward(batch);
-  return report_losses(losses.loss, losses.diffusion);
+  return report_losses(diffusion_losses(batch, predict(batch)));
 }
 
-DiffusionStep::Losses DiffusionStep::forward(const TrainBatch& batch) {
+DiffusionStep::Prediction DiffusionStep::predict(const TrainBatch& batch) {
   const at::Tensor latents = latents_of(batch);
   at::Tensor target = batch.noise;
   if (config_.train.noise_offset > 0) {
@@ -78,10 +80,33 @@ DiffusionStep::Losses DiffusionStep::forward(const TrainBatch& batch) {
   const Conditioning text = conditioning_of(batch);
   const at::Tensor prediction =
       pipeline_.unet.forward(noisy, batch.timesteps, text.context, text.pooled, batch.time_ids);
+  return {noisy, target, prediction.to(at::kFloat)};
+}
+
+MicroLosses DiffusionStep::diffusion_losses(const TrainBatch& batch,
+                                            const Prediction& prediction) const {
   const at::Tensor diffusion =
-      (prediction.to(at::kFloat) - target).square().mean(at::IntArrayRef(kPicture));
-  if (!weight_.defined()) return {diffusion, diffusion};
-  return {diffusion * weight_.index_select(0, batch.timesteps), diffusion};
+      (prediction.prediction - prediction.target).square().mean(at::IntArrayRef(kPicture));
+  if (!weight_.defined()) return {diffusion, diffusion, {}};
+  return {diffusion * weight_.index_select(0, batch.timesteps), diffusion, {}};
+}
+
+void DiffusionStep::refine(MicroLosses& losses, const TrainBatch& batch,
+                           const Prediction& prediction) const {
+  const at::Tensor rows = batch.timesteps.lt(config_.vae.t_max).nonzero().squeeze(1);
+  if (rows.numel() == 0) return;
+  const at::Tensor t = batch.timesteps.index_select(0, rows);
+  at::Tensor clean =
+      (prediction.noisy.index_select(0, rows) -
+       per_image(noise_.index_select(0, t)) * prediction.prediction.index_select(0, rows)) /
+      per_image(signal_.index_select(0, t));
+  if (config_.vae.decoder_only) clean = clean.detach();
+  const at::Tensor decoded = pipeline_.vae.decode(clean / pipeline_.vae.config().scaling_factor);
+  losses.terms = refinement_terms(decoded, batch.pixels.index_select(0, rows),
+                                  config_.vae.refinement, stretch_);
+  if (losses.terms.empty()) return;
+  measure_gradients(losses.terms, decoded);
+  losses.loss = losses.loss.index_add(0, rows, weighted_sum(losses.terms));
 }
 
 at::Tensor DiffusionStep::latents_of(const TrainBatch& batch) const {

@@ -3,11 +3,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/floor.h>
+#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/scatter_add.h>
 #include <ATen/ops/sign.h>
 #include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <array>
 #include <cmath>
@@ -45,6 +47,7 @@ constexpr std::array<std::array<std::int64_t, 2>, 18> kOffsets = {{{0, 1},
                                                                    {4, -4},
                                                                    {0, 8},
                                                                    {8, 0}}};
+constexpr std::array<std::int64_t, 3> kPicture = {1, 2, 3};
 
 // [B,1,H,W] -> [B,H,W]; at the edge the mean over the pixels that exist.
 at::Tensor box_mean(const at::Tensor& values) {
@@ -104,11 +107,6 @@ at::Tensor divergence(const at::Tensor& p, const at::Tensor& q) {
   return (p * (at::log(p) - at::log(q))).sum(1);
 }
 
-at::Tensor plus(const at::Tensor& sum, double weight, const at::Tensor& term) {
-  if (!term.defined()) return sum;
-  return sum.defined() ? sum + weight * term : weight * term;
-}
-
 }  // namespace
 
 at::Tensor linear_amplitude(const at::Tensor& pictures, const Stretch& stretch) {
@@ -136,35 +134,62 @@ at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std
 at::Tensor texture_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins) {
   at::Tensor sum;
   for (const auto& [rows, columns] : kOffsets) {
-    sum = plus(sum, 1.0 / kOffsets.size(),
-               divergence(difference_histogram(real.detach(), rows, columns, bins),
-                          difference_histogram(decoded, rows, columns, bins)));
+    const at::Tensor term = divergence(difference_histogram(real.detach(), rows, columns, bins),
+                                       difference_histogram(decoded, rows, columns, bins));
+    sum = sum.defined() ? sum + term : term;
   }
-  return sum;
-}
-
-at::Tensor RefinementTerms::weighted(const Refinement& config) const {
-  at::Tensor sum = plus({}, config.rayleigh_weight, rayleigh);
-  sum = plus(sum, config.histogram_weight, histogram);
-  return plus(sum, config.texture_weight, texture);
+  return sum / static_cast<double>(kOffsets.size());
 }
 
 RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& real,
                                  const Refinement& config, const Stretch& stretch) {
   RefinementTerms terms;
-  if (config.rayleigh_weight + config.histogram_weight + config.texture_weight == 0) return terms;
   const at::Tensor amplitude = linear_amplitude(decoded, stretch);
   const at::Tensor truth = linear_amplitude(real, stretch).detach();
   if (config.rayleigh_weight > 0) {
-    terms.rayleigh = rayleigh_term(amplitude, truth, config.literal_rayleigh);
+    const at::Tensor loss = rayleigh_term(amplitude, truth, config.literal_rayleigh);
+    terms.push_back({"rayleigh", config.rayleigh_weight, loss, {}});
   }
   if (config.histogram_weight > 0) {
-    terms.histogram = histogram_term(amplitude, truth, config.histogram_bins);
+    const at::Tensor loss = histogram_term(amplitude, truth, config.histogram_bins);
+    terms.push_back({"histogram", config.histogram_weight, loss, {}});
   }
   if (config.texture_weight > 0) {
-    terms.texture = texture_term(amplitude, truth, config.histogram_bins);
+    const at::Tensor loss = texture_term(amplitude, truth, config.histogram_bins);
+    terms.push_back({"texture", config.texture_weight, loss, {}});
+  }
+  if (config.anchor_weight > 0) {
+    const at::Tensor loss = (decoded.to(at::kFloat) - real).abs().mean(at::IntArrayRef(kPicture));
+    terms.push_back({"anchor", config.anchor_weight, loss, {}});
   }
   return terms;
+}
+
+at::Tensor weighted_sum(const RefinementTerms& terms) {
+  at::Tensor sum;
+  for (const RefinementTerm& term : terms) {
+    const at::Tensor weighted = term.weight * term.loss;
+    sum = sum.defined() ? sum + weighted : weighted;
+  }
+  return sum;
+}
+
+void measure_gradients(RefinementTerms& terms, const at::Tensor& decoded) {
+  for (RefinementTerm& term : terms) {
+    const std::vector<at::Tensor> gradient = torch::autograd::grad(
+        {term.loss.sum()}, {decoded}, /*grad_outputs=*/{}, /*retain_graph=*/true);
+    term.pixel_gradient =
+        term.weight * at::linalg_vector_norm(gradient[0].to(at::kFloat).flatten(1), 2, {{1}});
+  }
+}
+
+RefinementTerms report_terms(const RefinementTerms& terms) {
+  RefinementTerms report = terms;
+  for (RefinementTerm& term : report) {
+    term.loss = term.loss.detach().cpu();
+    if (term.pixel_gradient.defined()) term.pixel_gradient = term.pixel_gradient.cpu();
+  }
+  return report;
 }
 
 }  // namespace sarsweep::trainer

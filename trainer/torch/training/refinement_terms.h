@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "trainer/core/config/run_config.h"
 #include "trainer/core/images/amplitude.h"
@@ -36,12 +38,24 @@ at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std
 // multiples in which a decoder's own grid would repeat.
 at::Tensor texture_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins);
 
-// [B] each, not weighted; undefined where the weight is 0.
-struct RefinementTerms {
-  at::Tensor rayleigh, histogram, texture;
-  at::Tensor weighted(const Refinement& config) const;  // undefined where every weight is 0
+struct RefinementTerm {
+  std::string
+      name;  // "rayleigh", "histogram", "texture", "anchor": mean |decoded - real| over C, H, W
+  double weight = 0;
+  at::Tensor loss;  // [B] fp32, not weighted
+  at::Tensor
+      pixel_gradient;  // [B] fp32: norm of weight x d loss / d picture; undefined unless asked
 };
+// Those that have a weight.
+using RefinementTerms = std::vector<RefinementTerm>;
 RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& real,
                                  const Refinement& config, const Stretch& stretch);
+
+at::Tensor weighted_sum(const RefinementTerms& terms);  // [B]; undefined if there are none
+// Fills in pixel_gradient: how strongly each term pulls at the picture. Costs no pass through the
+// decoder. `decoded` must be what the terms were made of, with graph.
+void measure_gradients(RefinementTerms& terms, const at::Tensor& decoded);
+// Off the graph, on the CPU.
+RefinementTerms report_terms(const RefinementTerms& terms);
 
 }  // namespace sarsweep::trainer

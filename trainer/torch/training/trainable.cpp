@@ -63,6 +63,17 @@ NamedTensors parameter_tensors(const Component& component, const std::string& pr
   return tensors;
 }
 
+// What stands between latents and pictures.
+NamedTensors decoder_tensors(const Autoencoder& vae) {
+  NamedTensors tensors;
+  for (auto& [name, tensor] : parameter_tensors(vae, "vae")) {
+    if (name.starts_with("vae.decoder.") || name.starts_with("vae.post_quant_conv.")) {
+      tensors.emplace_back(name, tensor);
+    }
+  }
+  return tensors;
+}
+
 void freeze(Component& component) {
   component.require_grad(false);
   for (auto& [name, tensor] : adapter_tensors(component, "")) tensor.set_requires_grad(false);
@@ -107,10 +118,13 @@ std::vector<ParameterGroup> select_trainable(Pipeline& pipeline, const RunConfig
   add_network(groups, pipeline.text_encoder_2,
               ClipText(pipeline.text_encoder_2.config(), at::kMeta), config.text_encoder_2,
               "text_encoder_2", seed);
+  if (config.vae.mode == VaeMode::decoder) {
+    groups.push_back(train_group("vae", config.vae.lr, decoder_tensors(pipeline.vae)));
+  }
   if (groups.empty()) {
     throw Error(ErrorCode::invalid,
-                "nothing trains: unet.mode, text_encoder_1.mode and text_encoder_2.mode are all "
-                "frozen; set one to full or lora",
+                "nothing trains: unet.mode, text_encoder_1.mode, text_encoder_2.mode and vae.mode "
+                "are all frozen; set one to full, lora or (vae) decoder",
                 "unet.mode");
   }
   return groups;

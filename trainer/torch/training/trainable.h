@@ -22,7 +22,9 @@ struct ParameterGroup {
 // Makes the pipeline trainable as `config` says: requires_grad on what trains and off on all else.
 // Mode lora attaches adapters drawn from `seed`, unless the component already has them at equal
 // rank, alpha and layers: those go on. Other adapters are merged, except in a frozen component,
-// which keeps what it has. Empty groups are left out. Throws Error(invalid) if nothing trains.
+// which keeps what it has. Of the VAE job vae trains everything, vae.mode decoder `decoder.*` and
+// `post_quant_conv.*`: latents stay what they are. Empty groups are left out. Throws Error(invalid)
+// if nothing trains.
 std::vector<ParameterGroup> select_trainable(Pipeline& pipeline, const RunConfig& config,
                                              std::uint64_t seed);
 

@@ -23,10 +23,7 @@ class VaeStep {
   const UpdateRule& rule() const { return rule_; }
 
  private:
-  struct Losses {
-    at::Tensor loss, l1;  // [B], with graph
-  };
-  Losses forward(const TrainBatch& batch) const;
+  MicroLosses forward(const TrainBatch& batch) const;  // with graph
 
   Pipeline& pipeline_;
   VaeTraining config_;

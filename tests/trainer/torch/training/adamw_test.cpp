@@ -66,7 +66,7 @@ TEST(AdamW, TheDivisorScalesTheGradient) {
   whole.mutable_grad() = at::full({1}, 0.25);
   divided.mutable_grad() = at::full({1}, 1.0);
   a.step(1);
-  b.step(1, at::full({}, 4.0));
+  b.step(1, {at::full({}, 4.0)});
   EXPECT_TRUE(at::equal(whole, divided));
   EXPECT_TRUE(at::equal(a.state()[0].second, b.state()[0].second));
 }
