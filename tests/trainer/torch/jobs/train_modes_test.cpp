@@ -48,7 +48,8 @@ std::string weights_of(const fs::path& run_dir, int step = kUpdates) {
 
 std::set<std::string> names_in(const fs::path& file) {
   std::set<std::string> names;
-  for (const auto& entry : trainer::SafetensorsFile(file).entries()) names.insert(entry.name);
+  const trainer::SafetensorsFile tensors(file);
+  for (const auto& entry : tensors.entries()) names.insert(entry.name);
   return names;
 }
 
