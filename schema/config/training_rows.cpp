@@ -197,7 +197,6 @@ std::vector<Field> compat() {
        .type = choice,
        .default_value = "first_eos",
        .choices = {"first_eos", "hf_argmax"},
-       .supported_choices = {"first_eos"},
        .help = "where the pooled text embedding is taken; hf_argmax reproduces other trainers"},
       {.name = "compat.add_noise_dtype",
        .type = choice,

@@ -27,11 +27,12 @@ PARTS = ("unet.", "text_encoder.", "text_encoder_2.", "vae.", "clip_", "ema.")
 
 
 def make_init(folder, setup):
-    """Adapters with both factors away from zero, so that both have gradients."""
+    """Adapters with both factors away from zero, so that both have gradients, and token rows."""
     draw = torch.Generator().manual_seed(21)
     shapes = Referee(folder, setup, {}, torch.float32).tensors
     return {name: torch.randn(value.shape, generator=draw) * 0.1
-            for name, value in shapes.items() if ".lora_" in name}
+            for name, value in shapes.items()
+            if ".lora_" in name or (name.startswith("clip_") and setup["token"]["start"] == "given")}
 
 
 def distance(a, b):

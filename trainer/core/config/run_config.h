@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -52,6 +53,13 @@ struct PromptConfig {
   bool uncond_zeros = false;  // else a dropped caption is the encoded empty one
 };
 
+struct TokenConfig {
+  std::vector<std::string> texts;  // of token.text, which separates several by spaces
+  bool train = false;
+  std::string init = "mean";  // | "random" | "word"
+  double lr = 0;
+};
+
 struct TrainConfig {
   std::optional<std::int64_t> epochs, steps;  // one of them; steps may be 0
   std::int64_t global_batch = 0;
@@ -75,7 +83,9 @@ struct RunConfig {
   PromptConfig prompt;
   NetworkConfig unet, text_encoder_1, text_encoder_2;
   VaeTraining vae;
-  nlohmann::json stretch;  // data.stretch as given; null where absent
+  TokenConfig token;
+  bool pool_at_greatest_id = false;  // compat.pool: hf_argmax
+  nlohmann::json stretch;            // data.stretch as given; null where absent
   TrainConfig train;
 };
 
@@ -85,6 +95,8 @@ RunConfig parse_run_config(const nlohmann::json& nested);
 
 // Updates of the run over a training split of `images`.
 std::int64_t total_updates(const TrainConfig& train, std::int64_t images);
+// Whether what a caption encodes to changes in the run.
+bool trains_text(const RunConfig& config);
 // The schedule of a run of `updates` updates; `images` turns a warm-up in epochs into updates.
 LrSchedule lr_schedule_of(const TrainConfig& train, std::int64_t updates, std::int64_t images);
 

@@ -75,6 +75,7 @@ void Component::require_grad(bool on) {
 void Component::to(at::Device device, at::ScalarType dtype) {
   const c10::NoGradGuard no_grad;
   for (auto& [name, tensor] : parameters_) tensor.set_data(tensor.to(device, dtype));
+  for (at::Tensor& tensor : companions_) tensor.set_data(tensor.to(device));
   for (const auto& layer : layers_) {
     if (!layer->adapter) continue;
     layer->adapter->down.set_data(layer->adapter->down.to(device));

@@ -62,6 +62,9 @@ class Component {
   Layer* add_conv(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel,
                   std::int64_t stride, std::int64_t padding);
 
+ protected:
+  std::vector<at::Tensor> companions_;  // move with the parameters, fp32 always
+
  private:
   at::Device device_;  // where add_parameter allocates
   NamedTensors parameters_;

@@ -21,6 +21,7 @@ struct Pipeline {
   Tokenizer tokenizer, tokenizer_2;
   SchedulerConfig scheduler;
   nlohmann::json model_index;
+  std::vector<std::string> learned_tokens;  // in the order of their rows (learned_tokens.h)
 };
 
 // What a prompt becomes for the UNet.

@@ -44,8 +44,10 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
       config_(config),
       stretch_(stretch_kind(config.stretch)),
       rule_(select_trainable(pipeline, config, seed), config.train, schedule),
-      trains_text_(config.text_encoder_1.mode != TrainMode::frozen ||
-                   config.text_encoder_2.mode != TrainMode::frozen) {
+      trains_text_(trains_text(config)) {
+  const Pooling pooling = config.pool_at_greatest_id ? Pooling::argmax : Pooling::first_eos;
+  pipeline.text_encoder.set_pooling(pooling);
+  pipeline.text_encoder_2.set_pooling(pooling);
   const NoiseSchedule noise =
       make_noise_schedule(pipeline.scheduler.beta_start, pipeline.scheduler.beta_end);
   const at::Device device = device_of(pipeline.unet);
