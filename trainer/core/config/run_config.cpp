@@ -99,6 +99,8 @@ TrainConfig parse_train(const json& flat) {
   train.tail = parse_tail(flat.at("train.tail").get<std::string>());
   train.noise_offset = flat.at("train.noise_offset").get<double>();
   train.min_snr_gamma = parse_optional<double>(flat.at("train.min_snr_gamma"));
+  train.prediction =
+      flat.at("train.prediction") == "v" ? Prediction::velocity : Prediction::epsilon;
   train.latent_mean = flat.at("train.latents") == "mean";
   parse_optimization(flat, train);
   return train;

@@ -10,6 +10,7 @@
 
 #include "trainer/core/schedule/accumulation.h"
 #include "trainer/core/schedule/lr_schedule.h"
+#include "trainer/core/schedule/noise_schedule.h"
 
 // The typed view of run.json's `config`: the fields that decide what an update does. Names, units
 // and defaults are those of docs/fields.md.
@@ -67,6 +68,7 @@ struct TrainConfig {
   Tail tail = Tail::flush;
   double noise_offset = 0;
   std::optional<double> min_snr_gamma;
+  Prediction prediction = Prediction::epsilon;
   bool latent_mean = false;  // latents are the posterior's mean, not a draw
   std::array<double, 2> betas{};
   double eps = 0, weight_decay = 0, clip_norm = 0;

@@ -114,8 +114,8 @@ ModelSource load_nested(const fs::path& path, int depth) {
   overlay_weights(source.pipeline, take_tokens(source.pipeline, contents), adapters);
   source.adapters = adapters;
   source.pipeline.vae.set_scaling_factor(contents.model.at("vae_scaling_factor").get<double>());
-  source.pipeline.scheduler.prediction_type =
-      contents.model.value("prediction_type", source.pipeline.scheduler.prediction_type);
+  SchedulerConfig& scheduler = source.pipeline.scheduler;
+  scheduler.set_prediction_type(contents.model.value("prediction_type", scheduler.prediction_type));
   source.digest =
       sha256(source.digest + checkpoint.manifest["files"]["weights.safetensors"].dump() +
              to_json(adapters).dump());
