@@ -137,7 +137,6 @@ std::vector<Field> optimization() {
        .default_value = "none",
        .field_class = exec,
        .choices = {"none", "block"},
-       .supported_choices = {"none"},
        .help = "recompute blocks in the backward pass to save memory"},
   };
 }

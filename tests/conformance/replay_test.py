@@ -149,14 +149,31 @@ class StepTest(ReplayTest):
             change = [torch.cat([v.flatten() for v in results[m]["gradients"].values()]) for m in (micro, 4)]
             self.assertLess(distance(*change), 5e-6)
 
+    def assert_same_bytes(self, first, second):
+        for file in ("losses.json", "final.safetensors", "grads.safetensors"):
+            self.assertEqual((self.root / first / file).read_bytes(),
+                             (self.root / second / file).read_bytes(), file)
+
     def test_repeating_gives_the_same_bytes(self):
         setup = CASES["networks"]["everything_with_offset_accumulated"]
         inputs, init = make_inputs(setup), make_init(self.model, setup)
         for name in ("first", "second"):
             self.replay(name, setup, inputs, init)
-        for file in ("losses.json", "final.safetensors", "grads.safetensors"):
-            self.assertEqual((self.root / "first" / file).read_bytes(),
-                             (self.root / "second" / file).read_bytes(), file)
+        self.assert_same_bytes("first", "second")
+
+    def test_recomputed_blocks_give_the_same_bytes(self):
+        for name, setup in {
+            "text": CASES["networks"]["everything_with_offset_accumulated"],
+            "adapters": CASES["networks"]["unet_lora_transformer_conv"],
+            "attention": CASES["networks"]["unet_lora_attn"],
+            "refined": CASES["paper"]["joint_last_phase"],
+        }.items():
+            with self.subTest(name):
+                inputs, init = make_inputs(setup), make_init(self.model, setup)
+                self.replay(f"{name}-kept", setup, inputs, init)
+                train = {**setup["train"], "gradient_checkpointing": "block"}
+                self.replay(f"{name}-again", {**setup, "train": train}, inputs, init)
+                self.assert_same_bytes(f"{name}-kept", f"{name}-again")
 
 
 if __name__ == "__main__":

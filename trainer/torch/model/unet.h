@@ -4,6 +4,7 @@
 
 #include "trainer/core/config/model_config.h"
 #include "trainer/torch/model/component.h"
+#include "trainer/torch/model/recompute.h"
 
 namespace sarsweep::trainer {
 
@@ -22,10 +23,13 @@ class UNet : public Component {
                      const at::Tensor& context, const at::Tensor& pooled,
                      const at::Tensor& time_ids) const;
   const UNetConfig& config() const { return config_; }
+  // Of resnets and transformer blocks; keep at first.
+  void set_activations(Activations activations) { activations_ = activations; }
 
  private:
   struct Blocks;
   UNetConfig config_;
+  Activations activations_ = Activations::keep;
   std::unique_ptr<Blocks> blocks_;
 };
 

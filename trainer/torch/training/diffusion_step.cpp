@@ -49,6 +49,8 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
   const Pooling pooling = config.pool_at_greatest_id ? Pooling::argmax : Pooling::first_eos;
   pipeline.text_encoder.set_pooling(pooling);
   pipeline.text_encoder_2.set_pooling(pooling);
+  pipeline.unet.set_activations(config.train.recompute_blocks ? Activations::recompute
+                                                              : Activations::keep);
   const bool velocity = config.train.prediction == Prediction::velocity;
   pipeline.scheduler.set_prediction_type(velocity ? "v_prediction" : "epsilon");
   const NoiseSchedule noise =
