@@ -98,6 +98,11 @@ CASES = {
                                  noise_offset=0.035, late=0.375, micro_batch=2),
         "decoder_and_token_refined_after": case(vae=decoder(1e-4), token=token(1), noise_offset=0.035, late=0.5),
     },
+    "bf16": {
+        "bf16_full": case(unet=full(1e-4), text_encoder=full(1e-4), micro_batch=2, precision="bf16"),
+        "bf16_lora_refined": case(unet=lora(4, 2.0), text_encoder_2=lora(4, 4.0), vae=decoder(), token=token(1),
+                                  late=0.5, precision="bf16"),
+    },
     "vae": {
         "vae_job": case(job="vae", vae=vae_job(), micro_batch=2),
         "vae_job_refined": case(job="vae", vae=vae_job(rayleigh_weight=0.5, histogram_weight=0.25), rows=8),
@@ -127,6 +132,7 @@ MUTANTS = {  # mistake -> case in which it must show
     "gradient_leaves_the_decoder": "decoder_gradient_kept",
     "decayed_token": "token_alone",
     "pool_at_added_token": "token_alone",
+    "bf16_masters": "bf16_full",
     "kl_averaged": "vae_job",
 }
 

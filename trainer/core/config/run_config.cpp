@@ -101,6 +101,7 @@ TrainConfig parse_train(const json& flat) {
   train.min_snr_gamma = parse_optional<double>(flat.at("train.min_snr_gamma"));
   train.prediction =
       flat.at("train.prediction") == "v" ? Prediction::velocity : Prediction::epsilon;
+  train.bf16 = flat.at("train.precision") == "bf16";
   train.recompute_blocks = flat.at("train.gradient_checkpointing") == "block";
   train.latent_mean = flat.at("train.latents") == "mean";
   parse_optimization(flat, train);

@@ -69,6 +69,7 @@ struct TrainConfig {
   double noise_offset = 0;
   std::optional<double> min_snr_gamma;
   Prediction prediction = Prediction::epsilon;
+  bool bf16 = false;              // train.precision; weights, optimizer and losses stay fp32
   bool recompute_blocks = false;  // train.gradient_checkpointing: block
   bool latent_mean = false;       // latents are the posterior's mean, not a draw
   std::array<double, 2> betas{};

@@ -89,8 +89,8 @@ ClipText::ClipText(ClipText&&) noexcept = default;
 ClipText& ClipText::operator=(ClipText&&) noexcept = default;
 ClipText::~ClipText() = default;
 
-TextFeatures ClipText::forward(const at::Tensor& ids) const {
-  at::Tensor x = embed(ids) + layers_->positions.narrow(0, 0, ids.size(1));
+TextFeatures ClipText::forward(const at::Tensor& ids, at::ScalarType type) const {
+  at::Tensor x = (embed(ids) + layers_->positions.narrow(0, 0, ids.size(1))).to(type);
   for (std::size_t i = 0; i + 1 < layers_->encoder.size(); ++i) x = layers_->encoder[i](x);
   TextFeatures features{x, {}};
   if (layers_->projection == nullptr) return features;  // Nobody reads the last layer.

@@ -28,7 +28,8 @@ class ClipText : public Component {
   ClipText& operator=(ClipText&&) noexcept;
   ~ClipText();
 
-  TextFeatures forward(const at::Tensor& ids) const;  // [B,77] int64
+  // ids [B,77] int64; computes in `type`.
+  TextFeatures forward(const at::Tensor& ids, at::ScalarType type = at::kFloat) const;
   const ClipTextConfig& config() const { return config_; }
   Pooling pooling() const { return pooling_; }
   void set_pooling(Pooling pooling) { pooling_ = pooling; }

@@ -26,8 +26,10 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Ten
 at::Tensor Layer::operator()(const at::Tensor& x) const {
   const bool is_linear = weight.dim() == 2;
   if (is_linear && adapter) return lora_linear(x, *this);
-  if (is_linear) return at::linear(x, weight, bias);
-  at::Tensor y = convolve(x, weight, bias, stride, padding);
+  const at::Tensor cast = weight.to(x.scalar_type());
+  const at::Tensor cast_bias = bias.defined() ? bias.to(x.scalar_type()) : bias;
+  if (is_linear) return at::linear(x, cast, cast_bias);
+  at::Tensor y = convolve(x, cast, cast_bias, stride, padding);
   if (!adapter) return y;
   const at::Tensor inner =
       convolve(x, adapter->down.to(x.scalar_type()), at::Tensor(), stride, padding);

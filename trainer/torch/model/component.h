@@ -24,7 +24,8 @@ struct Adapter {
 };
 
 // A Linear or Conv2d: what an adapter can be attached to. `weight` and `bias` are handles to the
-// component's parameters: changing them in place changes the forward pass.
+// component's parameters: changing them in place changes the forward pass. Computes in the type of
+// its input, to which parameters and adapters are cast; gradients come back in their own.
 struct Layer {
   std::string name;   // module path: "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
   at::Tensor weight;  // [out, in] or [out, in, k, k]

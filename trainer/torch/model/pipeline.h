@@ -31,6 +31,8 @@ struct Conditioning {
 };
 // Tokenises and encodes. Gradients flow if the encoders' tensors require them.
 Conditioning encode_prompts(const Pipeline& pipeline, const std::vector<std::string>& prompts);
-Conditioning encode_ids(const Pipeline& pipeline, const at::Tensor& ids, const at::Tensor& ids_2);
+// Computes in `type`.
+Conditioning encode_ids(const Pipeline& pipeline, const at::Tensor& ids, const at::Tensor& ids_2,
+                        at::ScalarType type = at::kFloat);
 
 }  // namespace sarsweep::trainer

@@ -45,7 +45,8 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
       config_(config),
       stretch_(stretch_kind(config.stretch)),
       rule_(select_trainable(pipeline, config, seed), config.train, schedule),
-      trains_text_(trains_text(config)) {
+      trains_text_(trains_text(config)),
+      compute_type_(config.train.bf16 ? at::kBFloat16 : at::kFloat) {
   const Pooling pooling = config.pool_at_greatest_id ? Pooling::argmax : Pooling::first_eos;
   pipeline.text_encoder.set_pooling(pooling);
   pipeline.text_encoder_2.set_pooling(pooling);
@@ -88,8 +89,9 @@ DiffusionStep::Prediction DiffusionStep::predict(const TrainBatch& batch) {
   const at::Tensor target =
       config_.train.prediction == Prediction::velocity ? alpha * noise - sigma * latents : noise;
   const Conditioning text = conditioning_of(batch);
-  const at::Tensor prediction =
-      pipeline_.unet.forward(noisy, batch.timesteps, text.context, text.pooled, batch.time_ids);
+  const at::Tensor prediction = pipeline_.unet.forward(
+      noisy.to(compute_type_), batch.timesteps, text.context.to(compute_type_),
+      text.pooled.to(compute_type_), batch.time_ids);
   return {noisy, target, prediction.to(at::kFloat)};
 }
 
@@ -134,9 +136,9 @@ at::Tensor DiffusionStep::latents_of(const TrainBatch& batch) const {
 }
 
 Conditioning DiffusionStep::conditioning_of(const TrainBatch& batch) {
-  Conditioning text = batch.conditioning
-                          ? *batch.conditioning
-                          : encode_ids(pipeline_, batch.input_ids, batch.input_ids_2);
+  Conditioning text =
+      batch.conditioning ? *batch.conditioning
+                         : encode_ids(pipeline_, batch.input_ids, batch.input_ids_2, compute_type_);
   if (!batch.drop.defined()) return text;
   const at::Tensor drop = batch.drop.to(at::kBool);
   if (!drop.any().item<bool>()) return text;

@@ -53,6 +53,7 @@ class DiffusionStep {
   Stretch stretch_;  // its kind and window; the reference is never read
   UpdateRule rule_;
   bool trains_text_;
+  at::ScalarType compute_type_;         // of UNet and text encoders
   at::Tensor signal_, noise_, weight_;  // [1000] fp32 on the model's device; weight_ of min-SNR
   std::optional<Conditioning>
       empty_caption_;  // cached while no text encoder trains: [1,77,d], [1,p]
