@@ -21,6 +21,10 @@ def decoder(lr=1e-3, **options):
             "t_max": 150, **options}
 
 
+def token(count, lr=1e-2, start="given"):
+    return {"count": count, "lr": lr, "start": start}
+
+
 def vae_job(**options):
     return {"mode": "full", "lr": 1e-3, "kl_weight": 1e-3, "histogram_bins": 32, **options}
 
@@ -78,6 +82,27 @@ CASES = {
         "decoder_without_late_samples": case(unet=lora(2, 2.0), vae=decoder(), late=0.0, rows=8),
         "decoder_velocity": case(unet=lora(2, 2.0), vae=decoder(), prediction="v", late=0.5),
     },
+    "tokens": {
+        "token_alone": case(token=token(1), noise_offset=0.035),
+        "token_from_the_mean": case(token=token(1, start="mean"), unet=lora(2, 2.0)),
+        "two_tokens_and_full_text": case(token=token(2), text_encoder=full(5e-4), text_encoder_2=full(5e-4)),
+        "token_pooled_at_the_greatest_id": case(token=token(1), text_encoder_2=lora(4, 2.0), pool="hf_argmax"),
+    },
+    "paper": {  # arXiv 2506.13307: its combinations, at the tiny model's size and faster
+        "full_unet_text_lora": case(unet=full(5e-5), text_encoder=lora(8, 4.0, lr=4e-5),
+                                    text_encoder_2=lora(8, 4.0, lr=4e-5), noise_offset=0.035, micro_batch=2),
+        "all_lora_rank_twice_alpha": case(unet=lora(16, 8.0, lr=5e-5), text_encoder=lora(8, 4.0, lr=4e-5),
+                                          text_encoder_2=lora(8, 4.0, lr=4e-5), noise_offset=0.035),
+        "joint_last_phase": case(unet=full(5e-5), text_encoder=lora(8, 4.0, lr=4e-5),
+                                 text_encoder_2=lora(8, 4.0, lr=4e-5), vae=decoder(1e-5), token=token(1, lr=4e-5),
+                                 noise_offset=0.035, late=0.375, micro_batch=2),
+        "decoder_and_token_refined_after": case(vae=decoder(1e-4), token=token(1), noise_offset=0.035, late=0.5),
+    },
+    "bf16": {
+        "bf16_full": case(unet=full(1e-4), text_encoder=full(1e-4), micro_batch=2, precision="bf16"),
+        "bf16_lora_refined": case(unet=lora(4, 2.0), text_encoder_2=lora(4, 4.0), vae=decoder(), token=token(1),
+                                  late=0.5, precision="bf16"),
+    },
     "vae": {
         "vae_job": case(job="vae", vae=vae_job(), micro_batch=2),
         "vae_job_refined": case(job="vae", vae=vae_job(rayleigh_weight=0.5, histogram_weight=0.25), rows=8),
@@ -105,6 +130,9 @@ MUTANTS = {  # mistake -> case in which it must show
     "refinement_averaged_over_late": "decoder_beside_lora",
     "clipped_together": "decoder_beside_lora",
     "gradient_leaves_the_decoder": "decoder_gradient_kept",
+    "decayed_token": "token_alone",
+    "pool_at_added_token": "token_alone",
+    "bf16_masters": "bf16_full",
     "kl_averaged": "vae_job",
 }
 

@@ -6,7 +6,9 @@ import copy
 import functools
 import json
 
+import diffusers
 import torch
+import transformers
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
@@ -15,6 +17,9 @@ from peft.tuners.lora import LoraLayer
 from refinement_referee import refinement
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+diffusers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
 
 UNET_TARGETS = {
     "attn": lambda n: n.endswith((".to_q", ".to_k", ".to_v", ".to_out.0")),
@@ -281,6 +286,9 @@ class Referee:
         if self.averages and self.mutant == "average_before_the_update":
             self.averages.step(self.tensors.values())
         self.optimizer.step()
+        if self.mutant == "bf16_masters":
+            for tensor in self.tensors.values():
+                tensor.data.copy_(tensor.data.bfloat16())
         if self.averages and self.mutant != "average_before_the_update":
             self.averages.step(self.tensors.values())
         if self.mutant != "warmup_starts_above_zero":

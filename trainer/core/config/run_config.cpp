@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "schema/base/error.h"
 #include "schema/config/fields.h"
@@ -98,6 +99,10 @@ TrainConfig parse_train(const json& flat) {
   train.tail = parse_tail(flat.at("train.tail").get<std::string>());
   train.noise_offset = flat.at("train.noise_offset").get<double>();
   train.min_snr_gamma = parse_optional<double>(flat.at("train.min_snr_gamma"));
+  train.prediction =
+      flat.at("train.prediction") == "v" ? Prediction::velocity : Prediction::epsilon;
+  train.bf16 = flat.at("train.precision") == "bf16";
+  train.recompute_blocks = flat.at("train.gradient_checkpointing") == "block";
   train.latent_mean = flat.at("train.latents") == "mean";
   parse_optimization(flat, train);
   return train;
@@ -121,6 +126,20 @@ VaeTraining parse_vae(const json& flat) {
   return vae;
 }
 
+TokenConfig parse_token(const json& flat) {
+  TokenConfig token;
+  if (const json& text = flat.at("token.text"); text.is_string()) {
+    std::istringstream words(text.get<std::string>());
+    for (std::string word; words >> word;) token.texts.push_back(word);
+    if (token.texts.empty())
+      refuse("token.text", text, "write a token such as <SAR>, or leave it out");
+  }
+  token.train = flat.at("token.train").get<bool>();
+  token.init = flat.at("token.init").get<std::string>();
+  token.lr = flat.at("token.lr").get<double>();
+  return token;
+}
+
 RunConfig from_complete(const json& flat) {
   RunConfig config;
   config.job = flat.at("job").get<std::string>();
@@ -133,6 +152,8 @@ RunConfig from_complete(const json& flat) {
   config.text_encoder_1 = parse_network(flat, "text_encoder_1");
   config.text_encoder_2 = parse_network(flat, "text_encoder_2");
   config.vae = parse_vae(flat);
+  config.token = parse_token(flat);
+  config.pool_at_greatest_id = flat.at("compat.pool") == "hf_argmax";
   config.stretch = flat.at("data.stretch");
   config.train = parse_train(flat);
   return config;
@@ -169,6 +190,11 @@ RunConfig parse_run_config(const json& nested) {
 std::int64_t total_updates(const TrainConfig& train, std::int64_t images) {
   if (train.steps) return *train.steps;
   return Accumulation{images, train.global_batch, train.tail}.updates_of(train.epochs.value_or(0));
+}
+
+bool trains_text(const RunConfig& config) {
+  return config.text_encoder_1.mode != TrainMode::frozen ||
+         config.text_encoder_2.mode != TrainMode::frozen || config.token.train;
 }
 
 LrSchedule lr_schedule_of(const TrainConfig& train, std::int64_t updates, std::int64_t images) {

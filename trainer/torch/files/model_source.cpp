@@ -8,6 +8,7 @@
 #include "schema/protocol/run_dir.h"
 #include "trainer/torch/files/checkpoint.h"
 #include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/model/learned_tokens.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -57,6 +58,30 @@ void set_factor(const TrainedName& name, std::string_view suffix, const at::Tens
   factor = value.clone();
 }
 
+// Gives the pipeline the learned tokens of a checkpoint. Returns the other weights.
+NamedTensors take_tokens(Pipeline& pipeline, const CheckpointContents& contents) {
+  NamedTensors others;
+  at::Tensor clip_l, clip_g;
+  for (const auto& [name, value] : contents.weights) {
+    if (name == "clip_l") {
+      clip_l = value;
+    } else if (name == "clip_g") {
+      clip_g = value;
+    } else {
+      others.emplace_back(name, value);
+    }
+  }
+  if (clip_l.defined() && clip_g.defined()) {
+    set_learned_tokens(pipeline, contents.model.at("tokens").get<std::vector<std::string>>(),
+                       clip_l, clip_g);
+  }
+  const bool argmax = contents.model.value("pool", "first_eos") == "hf_argmax";
+  for (ClipText* encoder : {&pipeline.text_encoder, &pipeline.text_encoder_2}) {
+    encoder->set_pooling(argmax ? Pooling::argmax : Pooling::first_eos);
+  }
+  return others;
+}
+
 ModelSource load_folder(const fs::path& path) {
   return {load_pipeline(path), {}, folder_digest(path)};
 }
@@ -86,11 +111,11 @@ ModelSource load_nested(const fs::path& path, int depth) {
   for (const auto& [name, settings] : source.adapters) {
     if (!adapters.contains(name)) merge_adapters(*component_named(source.pipeline, name));
   }
-  overlay_weights(source.pipeline, contents.weights, adapters);
+  overlay_weights(source.pipeline, take_tokens(source.pipeline, contents), adapters);
   source.adapters = adapters;
   source.pipeline.vae.set_scaling_factor(contents.model.at("vae_scaling_factor").get<double>());
-  source.pipeline.scheduler.prediction_type =
-      contents.model.value("prediction_type", source.pipeline.scheduler.prediction_type);
+  SchedulerConfig& scheduler = source.pipeline.scheduler;
+  scheduler.set_prediction_type(contents.model.value("prediction_type", scheduler.prediction_type));
   source.digest =
       sha256(source.digest + checkpoint.manifest["files"]["weights.safetensors"].dump() +
              to_json(adapters).dump());

@@ -43,11 +43,6 @@ at::Device device_of(const Pipeline& pipeline) {
   return pipeline.unet.parameters().front().second.device();
 }
 
-bool trains_text(const RunConfig& config) {
-  return config.text_encoder_1.mode != TrainMode::frozen ||
-         config.text_encoder_2.mode != TrainMode::frozen;
-}
-
 // The val images, encoded once: in job diffusion the VAE's encoder never changes.
 struct Validation {
   at::Tensor latents;  // [N,4,h,w], scaled posterior means

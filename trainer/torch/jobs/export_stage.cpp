@@ -6,6 +6,8 @@
 #include "schema/protocol/run_dir.h"
 #include "trainer/torch/files/lora_file.h"
 #include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/files/tensor_file.h"
+#include "trainer/torch/model/learned_tokens.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -38,14 +40,20 @@ void export_model(RunContext& run, Pipeline& pipeline) {
   const ExportConfig& exports = run.stages().exports;
   const std::filesystem::path folder = run.dir() / run_dir::kExport;
   const bool adapters = has_adapters(pipeline), whole = exports.pipeline == "folder";
-  if (!adapters && !whole) return;
+  const NamedTensors tokens = learned_rows(pipeline);
+  if (!adapters && !whole && tokens.empty()) return;
   run.stage("export", 0, 1);
   std::filesystem::create_directories(folder);
   if (adapters) export_adapters(exports, pipeline, folder);
+  if (!tokens.empty()) {
+    save_tensors(folder / "embeddings.safetensors", tokens, DType::f32,
+                 {{"tokens", nlohmann::json(pipeline.learned_tokens).dump()}});
+  }
   if (whole) {
     const std::array<Component*, 3> components = {&pipeline.unet, &pipeline.text_encoder,
                                                   &pipeline.text_encoder_2};
     for (Component* component : components) merge_adapters(*component);
+    merge_learned_tokens(pipeline);
     save_pipeline(pipeline, folder / "pipeline", dtype_named(exports.dtype));
   }
   run.stage("export", 1, 1);

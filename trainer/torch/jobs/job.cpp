@@ -66,6 +66,7 @@ class Job {
       throw Error(ErrorCode::invalid,
                   "model.path is missing; name a pipeline folder or a checkpoint", "model.path");
     }
+    if (config_.job == "diffusion") require_captions_with(config_.token.texts, data_);
     settle_threads();
   }
 

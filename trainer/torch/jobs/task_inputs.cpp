@@ -31,6 +31,8 @@ json model_document(const TaskInputs& inputs) {
   return {{"base", inputs.model_path},
           {"base_digest", inputs.model.digest},
           {"adapters", to_json(adapters)},
+          {"tokens", inputs.model.pipeline.learned_tokens},
+          {"pool", inputs.config.pool_at_greatest_id ? "hf_argmax" : "first_eos"},
           {"vae_scaling_factor", inputs.model.pipeline.vae.config().scaling_factor},
           {"prediction_type", inputs.model.pipeline.scheduler.prediction_type}};
 }

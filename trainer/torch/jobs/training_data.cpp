@@ -46,6 +46,20 @@ std::optional<Dataset> validation_split(const DataOptions& options, const Stretc
   return Dataset(options, "val", stretch);
 }
 
+void require_captions_with(const std::vector<std::string>& tokens, const Dataset& data) {
+  for (const std::string& token : tokens) {
+    const bool held = std::any_of(
+        data.items().begin(), data.items().end(),
+        [&](const DataItem& item) { return item.prompt.find(token) != std::string::npos; });
+    if (held) continue;
+    throw Error(ErrorCode::invalid,
+                "no caption of " + data.options().path.string() + " holds token.text '" + token +
+                    "'; put it there with prompt.replace, such as {\"a SAR image\": \"a " + token +
+                    " image\"}",
+                "token.text");
+  }
+}
+
 std::int64_t micro_batch_size(std::optional<std::int64_t> configured, std::int64_t global_batch,
                               int resolution) {
   constexpr std::int64_t kPixels = 32 * 256 * 256, kMost = 32;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "trainer/core/data/dataset.h"
@@ -33,6 +34,9 @@ class SampleStream {
 Dataset training_split(const DataOptions& options);
 // The val split; nullopt where the data has none.
 std::optional<Dataset> validation_split(const DataOptions& options, const Stretch& stretch);
+
+// Throws Error(invalid) for a token that no caption of `data` holds, after prompt.replace.
+void require_captions_with(const std::vector<std::string>& tokens, const Dataset& data);
 
 // Images of a forward pass: what the config says, else as many as 32 pictures of 256 x 256 have
 // pixels.

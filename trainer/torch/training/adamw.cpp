@@ -53,8 +53,8 @@ void AdamW::step(double multiplier, const std::vector<at::Tensor>& divisors) {
     at::_foreach_add_(lists.steps, 1);
     at::_fused_adamw_(lists.parameters, lists.gradients, lists.exp_avgs, lists.exp_avg_sqs, {},
                       lists.steps, groups_[g].lr * multiplier, options_.beta1, options_.beta2,
-                      options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false,
-                      scale);
+                      groups_[g].decays ? options_.weight_decay : 0.0, options_.eps,
+                      /*amsgrad=*/false, /*maximize=*/false, scale);
   }
 }
 

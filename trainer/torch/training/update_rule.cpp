@@ -103,7 +103,7 @@ void UpdateRule::load_averages(const NamedTensors& averages) {
   if (averages.size() != averages_.size()) {
     throw Error(ErrorCode::invalid, "the averaged weights are not those of this run");
   }
-  const std::vector<ParameterGroup> targets = {{"averages", 0, averages_}};
+  const std::vector<ParameterGroup> targets = {{"averages", 0, true, averages_}};
   load_tensors_into(targets, averages);
 }
 

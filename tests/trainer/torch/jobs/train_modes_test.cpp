@@ -1,4 +1,5 @@
-// `sarsweep-trainer train RUN_DIR` with what trains beside networks: the VAE's decoder.
+// `sarsweep-trainer train RUN_DIR` with what trains beside networks: the VAE's
+// decoder, learned tokens.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -179,6 +180,64 @@ TEST_F(TrainModes, DecoderIsRefinedAsAChildOfAFinishedRunOnTheSameLatents) {
   const std::string unet = "unet/diffusion_pytorch_model.safetensors";
   EXPECT_TRUE(read_file(before / unet) == read_file(after / unet));
   EXPECT_FALSE(read_file(*shared_ / "tiny" / unet) == read_file(after / unet));
+}
+
+json token_config() {
+  return {
+      {"prompt", {{"replace", {{"A SAR image", "A <SAR> image"}}}}},
+      {"token", {{"text", "<SAR>"}, {"train", true}, {"lr", 1e-2}}},
+      {"text_encoder_2", {{"mode", "lora"}, {"rank", 2}, {"lr", 1e-3}}},
+      {"samples", {{"prompts", {"a <SAR> image of a ship"}}}}};
+}
+
+TEST_F(TrainModes, TokenIsTrainedResumedSampledAndExported) {
+  const json document = run_document(token_config());
+  const fs::path run = train("token", document);
+  const fs::path weights = checkpoint(run, kUpdates) / "weights.safetensors";
+  EXPECT_THAT(names_in(weights), Contains("clip_l"));
+  EXPECT_THAT(names_in(weights), Contains("clip_g"));
+  EXPECT_TRUE(weights_of(resume(run, 2, document)) == weights_of(run));
+  const fs::path embeddings = run / "export/embeddings.safetensors";
+  EXPECT_EQ(names_in(embeddings), (std::set<std::string>{"clip_l", "clip_g"}));
+  EXPECT_TRUE(bytes_of(embeddings, "clip_g") == bytes_of(weights, "clip_g"));
+  EXPECT_FALSE(bytes_of(weights, "clip_g") ==
+               bytes_of(checkpoint(run, 2) / "weights.safetensors", "clip_g"));
+
+  // The checkpoint and the exported pipeline make the same picture of the token.
+  for (const fs::path& model : {checkpoint(run, kUpdates), run / "export/pipeline"}) {
+    call({"sample", "--model", model, "--prompt", "a <SAR> image", "--steps", "2", "--out",
+          folder_ / ("of_" + model.filename().string()), "--size", "64"});
+  }
+  EXPECT_TRUE(read_file(folder_ / "of_step-00000006/00000.png") ==
+              read_file(folder_ / "of_pipeline/00000.png"));
+}
+
+TEST_F(TrainModes, ChildKeepsTheTokenOfItsParent) {
+  const fs::path parent = train("parent", run_document(token_config()));
+  json document = run_document({{"unet", {{"mode", "lora"}, {"rank", 2}}},
+                                {"samples", {{"prompts", {"a <SAR> image of a ship"}}}}});
+  document["config"]["model"]["path"] = checkpoint(parent, kUpdates);
+  const fs::path child = train("child", document);
+  EXPECT_TRUE(read_file(parent / "export/embeddings.safetensors") ==
+              read_file(child / "export/embeddings.safetensors"));
+}
+
+TEST_F(TrainModes, TokenThatNoCaptionHoldsIsRefused) {
+  json document = run_document(token_config());
+  document["config"]["prompt"] = json::object();
+  const fs::path run = train("absent", document, 78);
+  ASSERT_EQ(events_of(run, "error").size(), 1u);
+  EXPECT_THAT(events_of(run, "error")[0]["message"].get<std::string>(),
+              HasSubstr("no caption of " + (*shared_ / "data").string()));
+}
+
+TEST_F(TrainModes, TokenThatNobodyTrainedIsRefused) {
+  json document = run_document(token_config());
+  document["config"]["token"] = {{"text", "<SAR>"}};
+  const fs::path run = train("untrained", document, 78);
+  ASSERT_EQ(events_of(run, "error").size(), 1u);
+  EXPECT_THAT(events_of(run, "error")[0]["message"].get<std::string>(),
+              HasSubstr("has not learned"));
 }
 
 }  // namespace
