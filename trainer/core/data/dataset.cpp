@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "schema/base/atomic_file.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 #include "trainer/core/data/image_folder.h"
@@ -45,7 +46,7 @@ void require_supported(const DataOptions& options) {
 bool is_unstretched(const json& stretch) { return stretch.is_null() || stretch == "none"; }
 
 void check_header(DataItem& item, const DataOptions& options) {
-  const ImageInfo info = read_image_info(item.path);
+  const ImageInfo info = read_image_info(read_file(item.path), item.path.string());
   item.height = info.height;
   item.width = info.width;
   if (info.height < options.resolution || info.width < options.resolution) {
@@ -79,7 +80,7 @@ void require_separate_groups(const DataOptions& options) {
 }
 
 AmplitudeImage read_item_amplitude(const DataItem& item, const DataOptions& options) {
-  return read_amplitude(item.path, item.scale, parse_gray(options.gray));
+  return read_amplitude({item.path}, item.scale, parse_gray(options.gray));
 }
 
 AmplitudeImage centre(const AmplitudeImage& image, int size) {
