@@ -95,6 +95,14 @@ void check_resolution(const json& flat, std::vector<Problem>& problems) {
                       fmt::format("nearest: {}, {}", side / 8 * 8, side / 8 * 8 + 8)});
 }
 
+void check_flip(const json& flat, std::vector<Problem>& problems) {
+  const json flip = at(flat, "data.flip");
+  if (flip.is_null() || flip == "none" || !at(flat, "data.range_axis").is_null()) return;
+  problems.push_back({"data.range_axis", "missing",
+                      "data.range_axis is missing where data.flip is " + display(flip),
+                      "write columns where range is horizontal, rows where it is vertical"});
+}
+
 void check_betas(const json& flat, std::vector<Problem>& problems) {
   const json betas = at(flat, "train.betas");
   const bool below_one = std::all_of(betas.begin(), betas.end(), [](const json& beta) {
@@ -115,6 +123,7 @@ std::vector<Problem> combination_problems(const json& flat) {
   check_refinement(flat, problems);
   check_batch(flat, problems);
   check_resolution(flat, problems);
+  check_flip(flat, problems);
   check_betas(flat, problems);
   return problems;
 }

@@ -38,8 +38,8 @@ std::vector<Field> data_files() {
        .type = choice,
        .default_value = "auto",
        .choices = {"auto", "imagefolder", "webdataset", "kohya"},
-       .supported_choices = {"auto", "imagefolder"},
-       .help = "imagefolder is split folders, each with metadata.jsonl; auto looks"},
+       .help = "layout of the folder (docs/data.md): metadata.jsonl, tar shards, or pictures with "
+               ".txt captions; auto looks"},
       {.name = "data.split",
        .type = text,
        .default_value = "train",
@@ -91,26 +91,26 @@ std::vector<Field> data_pixels() {
        .type = choice,
        .default_value = "center",
        .choices = {"center", "random", "tile"},
-       .supported_choices = {"center"},
-       .help = "the part of a larger picture that is used"},
+       .help = "the part of a larger picture that is used; random encodes every sample anew, tile "
+               "makes an item of every whole square"},
       {.name = "data.resize",
        .type = choice,
        .default_value = "error",
        .choices = {"error", "lanczos", "block_mean"},
-       .supported_choices = {"error"},
-       .help = "what to do with a smaller picture; resizing destroys speckle, hence error"},
+       .help = "error resizes nothing; lanczos brings the short side to the resolution; block_mean "
+               "averages intensity where larger; resizing destroys speckle, hence error"},
       {.name = "data.range_axis",
        .type = choice,
        .default_text = "must be given with flip",
        .choices = {"rows", "columns"},
        .active_when = "data.flip != none",
-       .help = "the picture axis along which range runs"},
+       .help = "the index that range runs along: columns where range is horizontal"},
       {.name = "data.flip",
        .type = choice,
        .default_value = "none",
        .choices = {"none", "azimuth", "both"},
-       .supported_choices = {"none"},
-       .help = "mirroring; a range flip puts shadows on the wrong side"},
+       .help = "mirroring, each axis by chance; both mirrors range too, which puts shadows on the "
+               "wrong side"},
   };
 }
 

@@ -174,12 +174,24 @@ void require_legal(const json& given) {
   }
 }
 
+// What is legal alone and not together; a replay has neither model nor data.
+void require_possible(const json& active) {
+  for (const config::Problem& problem : config::combination_problems(active)) {
+    if (problem.code == "missing") continue;
+    throw Error(ErrorCode::invalid,
+                problem.message + (problem.suggestion.empty() ? "" : "; " + problem.suggestion),
+                problem.field);
+  }
+}
+
 }  // namespace
 
 RunConfig parse_run_config(const json& nested) {
   const json given = config::flatten(nested);
   const json complete = config::with_defaults(given);
+  require_legal(given);
   require_legal(config::active_only(complete));
+  require_possible(config::active_only(complete));
   try {
     return from_complete(complete);
   } catch (const json::exception& error) {

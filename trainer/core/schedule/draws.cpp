@@ -54,4 +54,18 @@ bool SampleDraws::caption_dropped(double probability) const {
   return RandomStream(seed_, "caption_dropout", sample_index_).uniform(0) < probability;
 }
 
+int SampleDraws::crop_row(int places) const {
+  return static_cast<int>(
+      RandomStream(seed_, "crop", sample_index_).below(static_cast<std::uint64_t>(places), 0));
+}
+
+int SampleDraws::crop_column(int places) const {
+  return static_cast<int>(
+      RandomStream(seed_, "crop", sample_index_).below(static_cast<std::uint64_t>(places), 1));
+}
+
+std::size_t SampleDraws::mirror(std::size_t kinds) const {
+  return RandomStream(seed_, "flip", sample_index_).below(kinds, 0);
+}
+
 }  // namespace sarsweep::trainer

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -26,6 +27,10 @@ class SampleDraws {
   void fill_offset(std::span<float> out) const;  // standard normal, one per channel; unscaled
   void fill_posterior(std::span<float> out) const;
   bool caption_dropped(double probability) const;
+  // Uniform on [0, places), places >= 1: where a random crop begins.
+  int crop_row(int places) const;
+  int crop_column(int places) const;
+  std::size_t mirror(std::size_t kinds) const;  // uniform on [0, kinds), kinds >= 1
 
  private:
   std::uint64_t seed_, sample_index_;

@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 
@@ -15,9 +16,9 @@
 
 #include "trainer/core/schedule/accumulation.h"
 #include "trainer/core/schedule/draws.h"
-#include "trainer/torch/jobs/latent_cache.h"
-#include "trainer/torch/jobs/picture_cache.h"
+#include "trainer/torch/jobs/latent_source.h"
 #include "trainer/torch/jobs/pictures.h"
+#include "trainer/torch/jobs/pixel_source.h"
 #include "trainer/torch/jobs/text_cache.h"
 #include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/training/diffusion_step.h"
@@ -34,18 +35,14 @@ std::span<float> row(at::Tensor& tensor, std::int64_t index) {
   return {tensor.mutable_data_ptr<float>() + index * size, static_cast<std::size_t>(size)};
 }
 
-at::Tensor time_ids_of(std::int64_t count, int resolution) {
-  const float side = static_cast<float>(resolution);
-  return at::tensor({side, side, 0.0F, 0.0F, side, side}).unsqueeze(0).repeat({count, 1});
-}
-
 at::Device device_of(const Pipeline& pipeline) {
   return pipeline.unet.parameters().front().second.device();
 }
 
 // The val images, encoded once: in job diffusion the VAE's encoder never changes.
 struct Validation {
-  at::Tensor latents;  // [N,4,h,w], scaled posterior means
+  at::Tensor latents;   // [N,4,h,w], scaled posterior means
+  at::Tensor time_ids;  // [N,6]
   std::vector<std::string> prompts;
 };
 
@@ -57,10 +54,13 @@ std::optional<Validation> prepare_validation(RunContext& run, const Dataset& dat
   run.check_stop();
   Validation validation;
   std::vector<AmplitudeImage> images;
+  std::vector<std::array<float, 6>> conditionings;
   for (std::size_t i = 0; i < std::min(kValImages, val->items().size()); ++i) {
     images.push_back(val->stretched(i));
+    conditionings.push_back(val->size_conditioning(i, val->items()[i].view));
     validation.prompts.push_back(val->items()[i].prompt);
   }
+  validation.time_ids = time_ids_of(conditionings);
   const at::Tensor pixels = pixels_of(images).to(device_of(pipeline));
   validation.latents =
       (pipeline.vae.encode(pixels).mean * pipeline.vae.config().scaling_factor).to(at::kCPU);
@@ -72,22 +72,18 @@ std::optional<Validation> prepare_validation(RunContext& run, const Dataset& dat
 struct DiffusionTask::State {
   State(RunContext& run, const TaskInputs& given)
       : inputs(given),
-        cache(
-            LatentCache::open(run.file().cache_dir, given.model.pipeline.vae, given.data,
-                              [&run](long done, long total) { run.stage("cache", done, total); })),
+        pixels(given.data, given.seed),
+        latents(run, given.model.pipeline.vae, given.data, pixels),
         validation(prepare_validation(run, given.data, given.model.pipeline)),
         text(given.model.pipeline),
-        pictures(given.data),
         accumulation{static_cast<std::int64_t>(given.data.items().size()),
                      given.config.train.global_batch, given.config.train.tail},
         stream(given.seed, given.data.items().size()),
         step(given.model.pipeline, given.config,
              lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {}
 
-  at::Tensor draw_latents(const std::vector<StreamSample>& samples) const {
-    std::vector<std::size_t> images;
-    for (const StreamSample& sample : samples) images.push_back(sample.image);
-    const Moments moments = cache.moments(images);
+  at::Tensor draw_latents(const std::vector<StreamSample>& samples) {
+    const Moments moments = latents.moments(samples);
     const double scale = inputs.model.pipeline.vae.config().scaling_factor;
     if (inputs.config.train.latent_mean) return moments.mean * scale;
     at::Tensor noise = at::empty(moments.mean.sizes(), at::kFloat);
@@ -138,7 +134,7 @@ struct DiffusionTask::State {
       batch.timesteps.mutable_data_ptr<std::int64_t>()[i] = timestep_of(draw);
     }
     if (inputs.config.vae.mode == VaeMode::decoder) set_pictures(batch, samples);
-    batch.time_ids = time_ids_of(count, inputs.data.options().resolution);
+    batch.time_ids = pixels.time_ids(samples);
     set_captions(batch, samples);
     return batch;
   }
@@ -156,7 +152,7 @@ struct DiffusionTask::State {
     for (std::size_t i = 0; i < samples.size(); ++i) {
       const auto row = static_cast<std::int64_t>(i);
       if (batch.timesteps.const_data_ptr<std::int64_t>()[row] >= inputs.config.vae.t_max) continue;
-      batch.pixels[row].copy_(pixels_of(pictures.stretched(samples[i].image)));
+      batch.pixels[row].copy_(pixels_of(pixels.stretched(samples[i])));
     }
   }
 
@@ -177,16 +173,16 @@ struct DiffusionTask::State {
     batch.offset_noise = at::zeros({count, batch.latents.size(1), 1, 1}, at::kFloat);
     const std::int64_t width = kNoiseLevels / kStrata;
     batch.timesteps = at::full({count}, stratum * width + width / 2, at::kLong);
-    batch.time_ids = time_ids_of(count, inputs.data.options().resolution);
+    batch.time_ids = validation->time_ids;
     batch.conditioning = conditioning;
     return batch;
   }
 
   TaskInputs inputs;
-  LatentCache cache;
+  PixelSource pixels;
+  LatentSource latents;
   std::optional<Validation> validation;
   TextCache text;
-  PictureCache pictures;
   Accumulation accumulation;
   SampleStream stream;
   DiffusionStep step;

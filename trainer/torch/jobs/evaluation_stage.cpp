@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <c10/core/GradMode.h>
 
@@ -67,7 +68,7 @@ Stretch protocol_stretch(const json& block, const DataOptions& options, const St
   DataOptions judged = options;
   judged.stretch = block["stretch"];
   judged.stretch_scope = "dataset";
-  return Dataset(judged, "train").stretch();
+  return measured_stretch(judged, judged.stretch, judged.stretch_scope);
 }
 
 // One evaluation: the items, and the pictures as they are made.
@@ -217,6 +218,18 @@ void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions
                               {"file", file},
                               {"bytes", text.size()},
                               {"sha256", sha256(text)}});
+}
+
+void require_evaluable(const RunContext& run, const DataOptions& options, const Stretch& stretch) {
+  const json& block = run.file().protocol;
+  if (block.is_null()) return;
+  const Protocol protocol = parse_protocol(block, {}, options.resolution);
+  std::set<std::string> splits = {protocol.split};
+  if (run.stages().eval_every.amount > 0) splits.insert("val");
+  for (const std::string& split : splits) {
+    const Dataset data(options, split, stretch);
+    require_readable(data, evaluation_items(data, protocol.per_label));
+  }
 }
 
 std::vector<std::string> default_prompts(const Dataset& data, int per_label, std::size_t count) {

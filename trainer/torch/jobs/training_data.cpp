@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "schema/base/error.h"
+#include "trainer/core/data/picture_list.h"
 #include "trainer/core/schedule/draws.h"
 
 namespace sarsweep::trainer {
@@ -23,13 +24,13 @@ std::vector<StreamSample> SampleStream::samples(const UpdateRange& range) {
   return samples;
 }
 
+DataOptions data_options_of(const RunFile& file) {
+  DataOptions options = data_options(file.config);
+  options.cache_dir = file.cache_dir;
+  return options;
+}
+
 Dataset training_split(const DataOptions& options) {
-  if (options.crop != "center") {
-    throw Error(
-        ErrorCode::invalid,
-        "data.crop must be center: latents are cached once per image (got '" + options.crop + "')",
-        "data.crop");
-  }
   Dataset data(options, options.split);
   if (data.items().empty()) {
     throw Error(ErrorCode::invalid,
@@ -40,9 +41,7 @@ Dataset training_split(const DataOptions& options) {
 }
 
 std::optional<Dataset> validation_split(const DataOptions& options, const Stretch& stretch) {
-  const bool present = std::filesystem::is_directory(options.path / "val") ||
-                       std::filesystem::is_directory(options.path / "validation");
-  if (!present) return std::nullopt;
+  if (!has_split(options, "val")) return std::nullopt;
   return Dataset(options, "val", stretch);
 }
 

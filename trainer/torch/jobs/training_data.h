@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "trainer/core/data/dataset.h"
+#include "trainer/core/run/run_file.h"
 #include "trainer/core/schedule/accumulation.h"
 
 namespace sarsweep::trainer {
@@ -30,7 +31,9 @@ class SampleStream {
   std::vector<std::int64_t> order_;
 };
 
-// The training split. Throws Error(invalid) for a crop that a cache of latents cannot serve.
+// The data fields of a run, statistics remembered in its cache folder.
+DataOptions data_options_of(const RunFile& file);
+// The training split, not empty.
 Dataset training_split(const DataOptions& options);
 // The val split; nullopt where the data has none.
 std::optional<Dataset> validation_split(const DataOptions& options, const Stretch& stretch);

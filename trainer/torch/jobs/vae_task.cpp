@@ -15,6 +15,7 @@
 #include "trainer/core/schedule/draws.h"
 #include "trainer/torch/jobs/picture_cache.h"
 #include "trainer/torch/jobs/pictures.h"
+#include "trainer/torch/jobs/pixel_source.h"
 #include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/training/vae_step.h"
 
@@ -50,7 +51,7 @@ struct VaeTask::State {
       : run(context),
         inputs(given),
         validation(validation_split(given.data.options(), given.data.stretch())),
-        pictures(given.data),
+        pictures(given.data, given.seed),
         accumulation{static_cast<std::int64_t>(given.data.items().size()),
                      given.config.train.global_batch, given.config.train.tail},
         stream(given.seed, given.data.items().size()),
@@ -63,7 +64,7 @@ struct VaeTask::State {
     std::vector<AmplitudeImage> images;
     std::vector<std::int64_t> indices;
     for (const StreamSample& sample : samples) {
-      images.push_back(pictures.stretched(sample.image));
+      images.push_back(pictures.stretched(sample));
       indices.push_back(sample.sample_index);
     }
     return batch_of(images, inputs.seed, indices);
@@ -85,7 +86,7 @@ struct VaeTask::State {
       run.stage("scaling", static_cast<long>(begin), static_cast<long>(inputs.data.items().size()));
       std::vector<AmplitudeImage> images;
       for (std::size_t i = begin; i < std::min(begin + kChunk, inputs.data.items().size()); ++i) {
-        images.push_back(pictures.stretched(i));
+        images.push_back(pictures.plain(i));
       }
       const Moments moments = vae().encode(pixels_of(images).to(device_of(vae())));
       const at::Tensor mean = moments.mean.to(at::kDouble);
@@ -99,7 +100,7 @@ struct VaeTask::State {
   RunContext& run;
   TaskInputs inputs;
   std::optional<Dataset> validation;
-  PictureCache pictures;
+  PixelSource pictures;
   Accumulation accumulation;
   SampleStream stream;
   VaeStep step;
