@@ -16,7 +16,7 @@ def lora(rank, alpha, targets="attn", lr=1e-3):
     return {"mode": "lora", "lr": lr, "rank": rank, "alpha": alpha, "targets": targets}
 
 
-def decoder(lr=1e-3, **options):
+def decoder(lr=2e-4, **options):
     return {"mode": "decoder", "lr": lr, "rayleigh_weight": 1.0, "histogram_weight": 1.0, "histogram_bins": 32,
             "t_max": 150, **options}
 
@@ -126,7 +126,7 @@ MUTANTS = {  # mistake -> case in which it must show
     "decoded_without_scaling": "decoder_alone",
     "box_counts_padding": "decoder_alone",
     "histogram_without_half_a_count": "decoder_alone",
-    "amplitude_clamped": "decoder_alone_literal_log",
+    "amplitude_clamped": "decoder_alone",
     "refinement_averaged_over_late": "decoder_beside_lora",
     "clipped_together": "decoder_beside_lora",
     "gradient_leaves_the_decoder": "decoder_gradient_kept",

@@ -25,7 +25,8 @@ Pipeline empty_pipeline(const nlohmann::json& configs, Tokenizer tokenizer, Toke
           .tokenizer = std::move(tokenizer),
           .tokenizer_2 = std::move(tokenizer_2),
           .scheduler = parse_scheduler_config(configs.at("scheduler")),
-          .model_index = configs.at("model_index")};
+          .model_index = configs.at("model_index"),
+          .learned_tokens = {}};
 }
 
 void require_vocabulary(const ClipText& encoder, const Tokenizer& tokenizer, const char* name) {

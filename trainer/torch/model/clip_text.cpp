@@ -129,7 +129,7 @@ void ClipText::replace_table(const at::Tensor& table) {
   config_.json["vocab_size"] = config_.vocab_size;
   if (pooling_ == Pooling::first_eos) config_.json["eos_token_id"] = config_.eos_token_id;
   token_ids_.clear();
-  token_rows_ = {};
+  token_rows_ = at::Tensor();
   companions_.clear();
 }
 

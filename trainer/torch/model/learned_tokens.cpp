@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -23,7 +22,7 @@ namespace {
 struct Side {
   Tokenizer& tokenizer;
   ClipText& encoder;
-  const at::Tensor table() const {
+  at::Tensor table() const {
     return encoder.parameter("text_model.embeddings.token_embedding.weight");
   }
 };

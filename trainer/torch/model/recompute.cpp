@@ -59,7 +59,7 @@ at::Tensor run_block(Activations activations, const at::Tensor& x, const at::Ten
                      Block block) {
   if (!c10::GradMode::is_enabled()) return block(x, condition);
   if (activations == Activations::keep) return block(at::alias(x), at::alias(condition));
-  const at::Tensor witness = at::zeros({}, x.options()).set_requires_grad(true);
+  const at::Tensor witness = at::zeros({1}, x.options()).set_requires_grad(true);
   return Recompute::apply(x, condition, witness, block);
 }
 

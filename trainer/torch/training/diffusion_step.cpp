@@ -65,9 +65,9 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
 }
 
 MicroLosses DiffusionStep::micro(const TrainBatch& batch, std::int64_t images_of_update) {
-  const Prediction prediction = predict(batch);
-  MicroLosses losses = diffusion_losses(batch, prediction);
-  if (config_.vae.mode == VaeMode::decoder) refine(losses, batch, prediction);
+  const Pass pass = predict(batch);
+  MicroLosses losses = diffusion_losses(batch, pass);
+  if (config_.vae.mode == VaeMode::decoder) refine(losses, batch, pass);
   add_gradients(losses.loss, images_of_update);
   return report_losses(losses);
 }
@@ -77,7 +77,7 @@ MicroLosses DiffusionStep::losses(const TrainBatch& batch) {
   return report_losses(diffusion_losses(batch, predict(batch)));
 }
 
-DiffusionStep::Prediction DiffusionStep::predict(const TrainBatch& batch) {
+DiffusionStep::Pass DiffusionStep::predict(const TrainBatch& batch) {
   const at::Tensor latents = latents_of(batch);
   at::Tensor noise = batch.noise;
   if (config_.train.noise_offset > 0) {
@@ -95,10 +95,9 @@ DiffusionStep::Prediction DiffusionStep::predict(const TrainBatch& batch) {
   return {noisy, target, prediction.to(at::kFloat)};
 }
 
-MicroLosses DiffusionStep::diffusion_losses(const TrainBatch& batch,
-                                            const Prediction& prediction) const {
+MicroLosses DiffusionStep::diffusion_losses(const TrainBatch& batch, const Pass& pass) const {
   const at::Tensor diffusion =
-      (prediction.prediction - prediction.target).square().mean(at::IntArrayRef(kPicture));
+      (pass.predicted - pass.target).square().mean(at::IntArrayRef(kPicture));
   if (!weight_.defined()) return {diffusion, diffusion, {}};
   return {diffusion * weight_.index_select(0, batch.timesteps), diffusion, {}};
 }
@@ -111,13 +110,12 @@ at::Tensor DiffusionStep::clean_latents(const at::Tensor& noisy, const at::Tenso
   return (noisy - sigma * prediction) / alpha;
 }
 
-void DiffusionStep::refine(MicroLosses& losses, const TrainBatch& batch,
-                           const Prediction& prediction) const {
+void DiffusionStep::refine(MicroLosses& losses, const TrainBatch& batch, const Pass& pass) const {
   const at::Tensor rows = batch.timesteps.lt(config_.vae.t_max).nonzero().squeeze(1);
   if (rows.numel() == 0) return;
   const at::Tensor t = batch.timesteps.index_select(0, rows);
-  at::Tensor clean = clean_latents(prediction.noisy.index_select(0, rows),
-                                   prediction.prediction.index_select(0, rows), t);
+  at::Tensor clean =
+      clean_latents(pass.noisy.index_select(0, rows), pass.predicted.index_select(0, rows), t);
   if (config_.vae.decoder_only) clean = clean.detach();
   const at::Tensor decoded = pipeline_.vae.decode(clean / pipeline_.vae.config().scaling_factor);
   losses.terms = refinement_terms(decoded, batch.pixels.index_select(0, rows),

@@ -35,15 +35,15 @@ class DiffusionStep {
   const UpdateRule& rule() const { return rule_; }
 
  private:
-  struct Prediction {
-    at::Tensor noisy, target, prediction;  // [B,4,h,w] fp32
+  struct Pass {
+    at::Tensor noisy, target, predicted;  // [B,4,h,w] fp32
   };
-  Prediction predict(const TrainBatch& batch);
+  Pass predict(const TrainBatch& batch);
   // The clean latents that a prediction means; [B,4,h,w] each, timesteps [B].
   at::Tensor clean_latents(const at::Tensor& noisy, const at::Tensor& prediction,
                            const at::Tensor& timesteps) const;
-  MicroLosses diffusion_losses(const TrainBatch& batch, const Prediction& prediction) const;
-  void refine(MicroLosses& losses, const TrainBatch& batch, const Prediction& prediction) const;
+  MicroLosses diffusion_losses(const TrainBatch& batch, const Pass& pass) const;
+  void refine(MicroLosses& losses, const TrainBatch& batch, const Pass& pass) const;
   at::Tensor latents_of(const TrainBatch& batch) const;
   Conditioning conditioning_of(const TrainBatch& batch);
   const Conditioning& empty_caption();

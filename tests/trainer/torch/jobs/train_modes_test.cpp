@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -23,7 +24,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::Contains;
 using testing::HasSubstr;
-using testing::StartsWith;
 
 constexpr int kUpdates = 6;
 
@@ -183,11 +183,10 @@ TEST_F(TrainModes, DecoderIsRefinedAsAChildOfAFinishedRunOnTheSameLatents) {
 }
 
 json token_config() {
-  return {
-      {"prompt", {{"replace", {{"A SAR image", "A <SAR> image"}}}}},
-      {"token", {{"text", "<SAR>"}, {"train", true}, {"lr", 1e-2}}},
-      {"text_encoder_2", {{"mode", "lora"}, {"rank", 2}, {"lr", 1e-3}}},
-      {"samples", {{"prompts", {"a <SAR> image of a ship"}}}}};
+  return {{"prompt", {{"replace", {{"A SAR image", "A <SAR> image"}}}}},
+          {"token", {{"text", "<SAR>"}, {"train", true}, {"lr", 1e-2}}},
+          {"text_encoder_2", {{"mode", "lora"}, {"rank", 2}, {"lr", 1e-3}}},
+          {"samples", {{"prompts", {"a <SAR> image of a ship"}}}}};
 }
 
 TEST_F(TrainModes, TokenIsTrainedResumedSampledAndExported) {
