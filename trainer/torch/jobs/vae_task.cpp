@@ -13,7 +13,6 @@
 #include "schema/base/error.h"
 #include "trainer/core/schedule/accumulation.h"
 #include "trainer/core/schedule/draws.h"
-#include "trainer/torch/jobs/picture_cache.h"
 #include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/jobs/pixel_source.h"
 #include "trainer/torch/jobs/training_data.h"
