@@ -56,7 +56,7 @@ CASES = {
     "schedules": {
         "short_tail_flushed": case(unet=lora(4, 4.0), rows=11, micro_batch=2),
         "short_tail_dropped": case(unet=lora(4, 4.0), rows=11, micro_batch=2, tail="drop"),
-        "short_tail_carried": case(unet=lora(4, 4.0), rows=11, micro_batch=3, tail="carry"),
+        "short_tail_carried": case(unet=lora(4, 4.0), rows=11, micro_batch=2, tail="carry"),
         "warmup_then_cosine": case(unet=full(), rows=24, steps=6, schedule="cosine", warmup=2),
         "warmup_then_linear": case(unet=lora(4, 2.0), rows=24, steps=6, schedule="linear", warmup=1),
         "averaged_weights": case(unet=lora(4, 2.0), text_encoder=lora(2, 2.0), ema_decay=0.3),

@@ -20,10 +20,12 @@ from replay_cases import CASES, MUTANTS, make_inputs, run_json  # noqa: E402
 from replay_referee import Referee, read_result  # noqa: E402
 
 TRAINER, *GROUP = sys.argv[1:]
-FLOOR = {"loss": 1e-5, "gradient": 1e-5, "norm": 2e-5, "change": 1e-4}
+# A refinement term may be the small difference of large parts: ln s and a²/2s of a log-likelihood near 0.
+TERMS = ("rayleigh", "histogram", "texture", "anchor")
+FLOOR = {"loss": 1e-5, "term": 5e-5, "gradient": 1e-5, "norm": 2e-5, "change": 1e-4}
 # Half a unit in bf16's last place is 2e-3. There both sides round everywhere, and differently: ours may be as far
 # from fp64 as twice the referee under autocast is.
-NARROW = {"loss": 4e-3, "gradient": 1e-2, "norm": 4e-3, "change": 5e-2}
+NARROW = {"loss": 4e-3, "term": 4e-3, "gradient": 1e-2, "norm": 4e-3, "change": 5e-2}
 # Adding a constant to all keys changes no softmax: these gradients are zero but for rounding.
 ZERO_GRADIENTS = ("k_proj.bias", "to_k.bias")
 PARTS = ("unet.", "text_encoder.", "text_encoder_2.", "vae.", "clip_", "ema.")
@@ -53,7 +55,8 @@ def quantities(result, start):
     for kind in ("micro", "updates"):
         for index, numbers in enumerate(result[kind]):
             for key, value in numbers.items():
-                found["norm" if key == "grad_norm" else "loss", f"{kind}[{index}].{key}"] = value
+                sort = "norm" if key == "grad_norm" else "term" if key in TERMS else "loss"
+                found[sort, f"{kind}[{index}].{key}"] = value
     for name, value in result["gradients"].items():
         if not name.endswith(ZERO_GRADIENTS):
             found["gradient", name] = value
@@ -152,10 +155,10 @@ class StepTest(ReplayTest):
         setup = CASES["networks"]["unet_full"]
         inputs = make_inputs(setup)
         results = {}
-        for micro in (4, 2, 1, 3):
+        for micro in (4, 2, 1):
             split = {**setup, "train": {**setup["train"], "micro_batch": micro}}
             results[micro] = self.replay(f"split{micro}", split, inputs, {})
-        for micro in (2, 1, 3):
+        for micro in (2, 1):
             for a, b in zip(results[micro]["updates"][:1], results[4]["updates"][:1]):
                 self.assertLess(abs(a["loss"] / b["loss"] - 1), 1e-6)
                 self.assertLess(abs(a["grad_norm"] / b["grad_norm"] - 1), 1e-6)
