@@ -96,7 +96,7 @@ class Dashboard(unittest.TestCase):
             for place, fragment in {"sweeps": "/", "leaderboard": "/sweep/shown", "run": f"/run/{target}", "queue": "/queue"}.items():
                 page.goto(f"{self.address}/#{fragment}")
                 page.reload()
-                expect(page.locator("#pulse")).to_have_text("live")
+                expect(page.locator("#pulse")).to_have_text("live", timeout=30_000)
                 expect(page.locator("main .card, main .notice").first).to_be_visible()
                 if place == "run":
                     expect(page.locator(".chart .scatterlayer path.js-line").first).to_be_visible(timeout=30_000)
