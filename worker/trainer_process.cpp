@@ -20,8 +20,7 @@ TrainerProcess TrainerProcess::start(const std::filesystem::path& trainer, Attem
   SpawnOptions options;
   options.command = {trainer.string(), "train", record.run_dir.string()};
   options.environment = {
-      fmt::format("SARSWEEP_RUN={}.{}", record.key.run_id, record.key.lease_epoch), record.marker,
-      "OMP_WAIT_POLICY=passive"};
+      fmt::format("SARSWEEP_RUN={}.{}", record.key.run_id, record.key.lease_epoch), record.marker};
   options.output = record.run_dir / kRawOutput;
   options.errors = record.run_dir / kRawOutput;
   options.isolation = SpawnOptions::Isolation::session;

@@ -54,6 +54,19 @@ void check_trained_parts(const json& flat, std::vector<Problem>& problems) {
   }
 }
 
+void check_refinement(const json& flat, std::vector<Problem>& problems) {
+  if (at(flat, "vae.mode") != "decoder") return;
+  for (const char* weight :
+       {"vae.rayleigh_weight", "vae.histogram_weight", "vae.texture_weight", "vae.anchor_weight"}) {
+    if (at(flat, weight) != 0) return;
+  }
+  problems.push_back({"vae.mode", "illegal_combination",
+                      "vae.mode is decoder and all weights of its losses are 0",
+                      "give one of vae.rayleigh_weight, vae.histogram_weight, vae.texture_weight, "
+                      "vae.anchor_weight, "
+                      "or write vae.mode: frozen"});
+}
+
 void check_batch(const json& flat, std::vector<Problem>& problems) {
   const json micro = at(flat, "train.micro_batch");
   const json batch = at(flat, "train.global_batch");
@@ -82,6 +95,14 @@ void check_resolution(const json& flat, std::vector<Problem>& problems) {
                       fmt::format("nearest: {}, {}", side / 8 * 8, side / 8 * 8 + 8)});
 }
 
+void check_flip(const json& flat, std::vector<Problem>& problems) {
+  const json flip = at(flat, "data.flip");
+  if (flip.is_null() || flip == "none" || !at(flat, "data.range_axis").is_null()) return;
+  problems.push_back({"data.range_axis", "missing",
+                      "data.range_axis is missing where data.flip is " + display(flip),
+                      "write columns where range is horizontal, rows where it is vertical"});
+}
+
 void check_betas(const json& flat, std::vector<Problem>& problems) {
   const json betas = at(flat, "train.betas");
   const bool below_one = std::all_of(betas.begin(), betas.end(), [](const json& beta) {
@@ -99,8 +120,10 @@ std::vector<Problem> combination_problems(const json& flat) {
   check_length(flat, problems);
   check_model(flat, problems);
   check_trained_parts(flat, problems);
+  check_refinement(flat, problems);
   check_batch(flat, problems);
   check_resolution(flat, problems);
+  check_flip(flat, problems);
   check_betas(flat, problems);
   return problems;
 }

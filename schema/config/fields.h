@@ -78,7 +78,8 @@ nlohmann::json nest(const nlohmann::json& flat);
 nlohmann::json flatten(const nlohmann::json& nested);  // Maps of type map/model/stretch stay whole.
 
 // Fills in every default of a flat config, derived ones (alpha = rank/2, 8 epochs where no length
-// is given, vae.mode full in a vae job) included. Nothing is omitted: what has no default is null.
+// is given, vae.mode full and no refinement weights in a vae job) included. Nothing is omitted:
+// what has no default is null.
 nlohmann::json with_defaults(const nlohmann::json& flat);
 // Drops the keys whose `active_when` does not hold. `flat` has its defaults filled in.
 nlohmann::json active_only(const nlohmann::json& flat);

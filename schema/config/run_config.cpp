@@ -49,7 +49,12 @@ void derive(json& flat, const json& given) {
     return given.contains(name) && !given[name].is_null();
   };
   if (!is_given("train.steps") && !is_given("train.epochs")) flat["train.epochs"] = kDefaultEpochs;
-  if (flat["job"] == "vae" && !is_given("vae.mode")) flat["vae.mode"] = "full";
+  if (flat["job"] == "vae") {
+    if (!is_given("vae.mode")) flat["vae.mode"] = "full";
+    for (const char* weight : {"vae.rayleigh_weight", "vae.histogram_weight"}) {
+      if (!is_given(weight)) flat[weight] = 0.0;
+    }
+  }
   for (const std::string part : {"unet", "text_encoder_1", "text_encoder_2"}) {
     json& alpha = flat[part + ".alpha"];
     const json& rank = flat[part + ".rank"];

@@ -23,6 +23,7 @@
 //                          sample      step, file, prompt, seed, bytes, sha256
 //                          eval        step, protocol_hash, file, bytes, sha256
 //                          digests     data, model
+//                          cache       key, images, encoded (0: found in the cache)
 //                          progress    step, total_steps
 //                          warning     message          error  code, message
 //                          end         exit_code, reason, step   (outranks the process's exit code)

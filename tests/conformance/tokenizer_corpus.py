@@ -54,7 +54,11 @@ def corpus(count):
             else:
                 low, high = rng.choice(BLOCKS)
                 parts.append("".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, 6))))
-        texts.append(rng.choice(("", " ", " ", "  ", ", ")).join(parts))
+        text = rng.choice(("", " ", " ", "  ", ", ")).join(parts)
+        if rng.random() < 0.2:  # inside a word as likely as not
+            place = rng.randint(0, len(text))
+            text = text[:place] + rng.choice(("<SAR>", "<SAR><SAR>", "<SAR", "SAR>", "<sar>")) + text[place:]
+        texts.append(text)
     return texts
 
 

@@ -90,8 +90,10 @@ TEST(RunConfig, TheFirstProblemNamesFieldValueAndCure) {
   EXPECT_EQ(changed("unet.rnak", 4), "unet.rnak is not a field; did you mean 'unet.rank'?");
   EXPECT_EQ(changed("unet.lr", "x"),
             "unet.lr must be a number (got the text 'x'); for example 5e-5");
-  EXPECT_EQ(changed("train.precision", "bf16"),
-            "train.precision 'bf16' is not supported by this version; it honours fp32; write fp32");
+  EXPECT_EQ(
+      changed("data.stretch_scope", "scene"),
+      "data.stretch_scope 'scene' is not supported by this version; it honours image, dataset; "
+      "write image");
   EXPECT_EQ(changed("train.steps", 5),
             "train.epochs and train.steps are both given; keep one of them");
   EXPECT_EQ(changed("train.micro_batch", 5),

@@ -274,6 +274,11 @@ ClipTextConfig parse_clip_text_config(const json& document, bool with_projection
   return config;
 }
 
+void SchedulerConfig::set_prediction_type(const std::string& type) {
+  prediction_type = type;
+  json["prediction_type"] = type;
+}
+
 SchedulerConfig parse_scheduler_config(const json& document) {
   const ConfigReader reader(document, "scheduler");
   reader.require_fixed({{"beta_schedule", "scaled_linear", "linear"},

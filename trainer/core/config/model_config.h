@@ -56,6 +56,8 @@ struct SchedulerConfig {  // of scheduler/scheduler_config.json; SDXL's values b
   std::string timestep_spacing = "leading";
   int steps_offset = 1;
   nlohmann::json json;
+
+  void set_prediction_type(const std::string& type);  // and the json's
 };
 
 UNetConfig parse_unet_config(const nlohmann::json& json);

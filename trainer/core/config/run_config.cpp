@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "schema/base/error.h"
 #include "schema/config/fields.h"
@@ -20,6 +21,12 @@ TrainMode parse_mode(const json& value) {
   const auto text = value.get<std::string>();
   if (text == "full") return TrainMode::full;
   return text == "lora" ? TrainMode::lora : TrainMode::frozen;
+}
+
+VaeMode parse_vae_mode(const json& value) {
+  const auto text = value.get<std::string>();
+  if (text == "full") return VaeMode::full;
+  return text == "decoder" ? VaeMode::decoder : VaeMode::frozen;
 }
 
 NetworkConfig parse_network(const json& flat, const std::string& part) {
@@ -76,6 +83,7 @@ void parse_optimization(const json& flat, TrainConfig& train) {
   train.eps = flat.at("train.eps").get<double>();
   train.weight_decay = flat.at("train.weight_decay").get<double>();
   train.clip_norm = flat.at("train.clip_norm").get<double>();
+  train.clip_by_part = flat.at("train.clip_scope") == "by_part";
   train.schedule = parse_shape(flat.at("train.schedule").get<std::string>());
   train.ema_decay = parse_optional<double>(flat.at("train.ema_decay"));
   parse_warmup(flat.at("train.warmup"), train);
@@ -91,9 +99,45 @@ TrainConfig parse_train(const json& flat) {
   train.tail = parse_tail(flat.at("train.tail").get<std::string>());
   train.noise_offset = flat.at("train.noise_offset").get<double>();
   train.min_snr_gamma = parse_optional<double>(flat.at("train.min_snr_gamma"));
+  train.prediction =
+      flat.at("train.prediction") == "v" ? Prediction::velocity : Prediction::epsilon;
+  train.bf16 = flat.at("train.precision") == "bf16";
+  train.recompute_blocks = flat.at("train.gradient_checkpointing") == "block";
   train.latent_mean = flat.at("train.latents") == "mean";
   parse_optimization(flat, train);
   return train;
+}
+
+VaeTraining parse_vae(const json& flat) {
+  VaeTraining vae;
+  vae.mode = parse_vae_mode(flat.at("vae.mode"));
+  vae.lr = flat.at("vae.lr").get<double>();
+  vae.kl_weight = flat.at("vae.kl_weight").get<double>();
+  vae.refinement.literal_rayleigh = flat.at("vae.rayleigh") == "literal";
+  vae.refinement.rayleigh_weight = flat.at("vae.rayleigh_weight").get<double>();
+  vae.refinement.histogram_weight = flat.at("vae.histogram_weight").get<double>();
+  vae.refinement.texture_weight = flat.at("vae.texture_weight").get<double>();
+  vae.refinement.histogram_bins = flat.at("vae.histogram_bins").get<std::int64_t>();
+  if (vae.mode != VaeMode::decoder) return vae;
+  vae.refinement.anchor_weight = flat.at("vae.anchor_weight").get<double>();
+  vae.t_max = flat.at("vae.t_max").get<std::int64_t>();
+  vae.late_share = flat.at("vae.late_share").get<double>();
+  vae.decoder_only = flat.at("vae.gradient") == "decoder_only";
+  return vae;
+}
+
+TokenConfig parse_token(const json& flat) {
+  TokenConfig token;
+  if (const json& text = flat.at("token.text"); text.is_string()) {
+    std::istringstream words(text.get<std::string>());
+    for (std::string word; words >> word;) token.texts.push_back(word);
+    if (token.texts.empty())
+      refuse("token.text", text, "write a token such as <SAR>, or leave it out");
+  }
+  token.train = flat.at("token.train").get<bool>();
+  token.init = flat.at("token.init").get<std::string>();
+  token.lr = flat.at("token.lr").get<double>();
+  return token;
 }
 
 RunConfig from_complete(const json& flat) {
@@ -107,9 +151,10 @@ RunConfig from_complete(const json& flat) {
   config.unet = parse_network(flat, "unet");
   config.text_encoder_1 = parse_network(flat, "text_encoder_1");
   config.text_encoder_2 = parse_network(flat, "text_encoder_2");
-  config.vae.mode = parse_mode(flat.at("vae.mode"));
-  config.vae.lr = flat.at("vae.lr").get<double>();
-  config.vae.kl_weight = flat.at("vae.kl_weight").get<double>();
+  config.vae = parse_vae(flat);
+  config.token = parse_token(flat);
+  config.pool_at_greatest_id = flat.at("compat.pool") == "hf_argmax";
+  config.stretch = flat.at("data.stretch");
   config.train = parse_train(flat);
   return config;
 }
@@ -129,12 +174,24 @@ void require_legal(const json& given) {
   }
 }
 
+// What is legal alone and not together; a replay has neither model nor data.
+void require_possible(const json& active) {
+  for (const config::Problem& problem : config::combination_problems(active)) {
+    if (problem.code == "missing") continue;
+    throw Error(ErrorCode::invalid,
+                problem.message + (problem.suggestion.empty() ? "" : "; " + problem.suggestion),
+                problem.field);
+  }
+}
+
 }  // namespace
 
 RunConfig parse_run_config(const json& nested) {
   const json given = config::flatten(nested);
   const json complete = config::with_defaults(given);
+  require_legal(given);
   require_legal(config::active_only(complete));
+  require_possible(config::active_only(complete));
   try {
     return from_complete(complete);
   } catch (const json::exception& error) {
@@ -145,6 +202,11 @@ RunConfig parse_run_config(const json& nested) {
 std::int64_t total_updates(const TrainConfig& train, std::int64_t images) {
   if (train.steps) return *train.steps;
   return Accumulation{images, train.global_batch, train.tail}.updates_of(train.epochs.value_or(0));
+}
+
+bool trains_text(const RunConfig& config) {
+  return config.text_encoder_1.mode != TrainMode::frozen ||
+         config.text_encoder_2.mode != TrainMode::frozen || config.token.train;
 }
 
 LrSchedule lr_schedule_of(const TrainConfig& train, std::int64_t updates, std::int64_t images) {

@@ -6,155 +6,83 @@
 
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
-#include "trainer/core/data/image_folder.h"
+#include "trainer/core/data/fault_list.h"
+#include "trainer/core/data/item_reader.h"
+#include "trainer/core/data/set_statistics.h"
 
 namespace sarsweep::trainer {
 namespace {
 
 using nlohmann::json;
 
-[[noreturn]] void refuse(const std::string& message, const std::string& field = {}) {
-  throw Error(ErrorCode::invalid, message, field);
+Stretch stretch_of(const std::vector<DataItem>& training_pictures, const DataOptions& options,
+                   const json& stretch, const std::string& scope) {
+  const auto [mean, sigma] = set_statistics(training_pictures, options);
+  return make_stretch(stretch, scope, mean, sigma);
 }
 
-std::string text_field(const json& group, const char* key, const std::string& otherwise) {
-  const auto found = group.find(key);
-  return found == group.end() || found->is_null() ? otherwise : found->get<std::string>();
-}
-
-void require_supported(const DataOptions& options) {
-  parse_gray(options.gray);
-  if (options.resolution < 2) {
-    refuse(fmt::format("data.resolution {} must be at least 2", options.resolution),
-           "data.resolution");
-  }
-  if (options.crop != "center" && options.crop != "random") {
-    refuse(fmt::format("data.crop {} is not supported by this version; use center or random",
-                       options.crop),
-           "data.crop");
-  }
-  if (options.resize != "error") {
-    refuse(
-        fmt::format("data.resize {} is not supported by this version (resizing destroys speckle); "
-                    "use error and a data.resolution no larger than the pictures",
-                    options.resize),
-        "data.resize");
-  }
-}
-
-bool is_unstretched(const json& stretch) { return stretch.is_null() || stretch == "none"; }
-
-void check_header(DataItem& item, const DataOptions& options) {
-  const ImageInfo info = read_image_info(item.path);
-  item.height = info.height;
-  item.width = info.width;
-  if (info.height < options.resolution || info.width < options.resolution) {
-    refuse(fmt::format("{}: {} x {} pixels, smaller than data.resolution {}; lower data.resolution",
-                       item.path.string(), info.width, info.height, options.resolution),
-           "data.resolution");
-  }
-  if ((info.bits == 16 || info.floating) && is_unstretched(options.stretch)) {
-    refuse(fmt::format("{}: {} data need data.stretch (mean3sigma, sqrt, log or {{lo, hi}}): their "
-                       "long tail leaves a picture black",
-                       item.path.string(), info.floating ? "float" : "16-bit"),
-           "data.stretch");
-  }
-}
-
-void require_separate_groups(const DataOptions& options) {
-  if (options.group_column.empty()) return;
-  std::map<std::string, std::string> home;  // group -> split
-  for (const char* split : {"train", "val", "validation", "test"}) {
-    const auto folder = options.path / split;
-    if (!std::filesystem::is_directory(folder)) continue;
-    for (const DataItem& item : read_items(folder, options)) {
-      const auto [entry, fresh] = home.emplace(item.group, split);
-      if (fresh || entry->second == split) continue;
-      refuse(
-          fmt::format("{}: {} '{}' is in the splits {} and {}; keep a group in one split",
-                      item.path.string(), options.group_column, item.group, entry->second, split),
-          "data.group_column");
-    }
-  }
-}
-
-AmplitudeImage read_item_amplitude(const DataItem& item, const DataOptions& options) {
-  return read_amplitude(item.path, item.scale, parse_gray(options.gray));
-}
-
-AmplitudeImage centre(const AmplitudeImage& image, int size) {
-  return crop(image, (image.height - size) / 2, (image.width - size) / 2, size, size);
+std::vector<std::size_t> all_of(const std::vector<DataItem>& items) {
+  std::vector<std::size_t> all(items.size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+  return all;
 }
 
 }  // namespace
 
-DataOptions data_options(const json& nested_config) {
-  const json data = nested_config.value("data", json::object());
-  DataOptions options;
-  const std::string format = text_field(data, "format", "auto");
-  if (format != "auto" && format != "imagefolder") {
-    refuse(fmt::format("data.format {} is not supported by this version; use imagefolder", format),
-           "data.format");
-  }
-  options.path = text_field(data, "path", "");
-  if (options.path.empty())
-    refuse("data.path is missing: the folder that holds train/", "data.path");
-  options.split = text_field(data, "split", options.split);
-  options.resolution = data.value("resolution", options.resolution);
-  options.caption_column = text_field(data, "caption_column", options.caption_column);
-  options.label_column = text_field(data, "label_column", options.label_column);
-  options.scale_column = text_field(data, "scale_column", "");
-  options.group_column = text_field(data, "group_column", "");
-  options.stretch = data.value("stretch", options.stretch);
-  options.stretch_scope = text_field(data, "stretch_scope", options.stretch_scope);
-  options.gray = text_field(data, "gray", options.gray);
-  options.crop = text_field(data, "crop", options.crop);
-  options.resize = text_field(data, "resize", options.resize);
-  const json prompt = nested_config.value("prompt", json::object());
-  const json replace = prompt.value("replace", json::object());
-  for (const auto& [from, to] : replace.items()) {
-    options.prompt_replace.emplace_back(from, to.get<std::string>());
-  }
-  require_supported(options);
-  return options;
-}
-
 Dataset::Dataset(const DataOptions& options, const std::string& split,
                  std::optional<Stretch> measured)
-    : options_(options) {
-  require_supported(options_);
-  items_ = read_items(split_folder(options_.path, split), options_);
+    : options_(options), mirrors_(mirrors_of(options.flip, options.range_axis)) {
+  const std::vector<DataItem> pictures = checked_items(options_, split);
   require_separate_groups(options_);
-  for (DataItem& item : items_) {
-    check_header(item, options_);
-    item.sha256 = sha256_file(item.path);
+  items_ = with_views(pictures, options_);
+  digest_ = items_digest(items_, all_of(items_));
+  if (measured) {
+    stretch_ = *measured;
+  } else if (split == options_.split &&
+             needs_statistics(options_.stretch, options_.stretch_scope)) {
+    stretch_ = stretch_of(pictures, options_, options_.stretch, options_.stretch_scope);
+  } else {
+    stretch_ = measured_stretch(options_, options_.stretch, options_.stretch_scope);
   }
-  std::vector<std::size_t> all(items_.size());
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
-  digest_ = items_digest(items_, all);
-  stretch_ =
-      measured ? *measured : measured_stretch(options_, options_.stretch, options_.stretch_scope);
+}
+
+AmplitudeImage Dataset::picture(std::size_t index) const {
+  return read_picture(items_.at(index), options_);
 }
 
 AmplitudeImage Dataset::amplitude(std::size_t index) const {
-  const DataItem& item = items_.at(index);
-  return amplitude_at(index, (item.height - options_.resolution) / 2,
-                      (item.width - options_.resolution) / 2);
-}
-
-AmplitudeImage Dataset::amplitude_at(std::size_t index, int row, int col) const {
-  const DataItem& item = items_.at(index);
-  const AmplitudeImage whole = read_item_amplitude(item, options_);
-  const int size = options_.resolution;
-  if (row < 0 || col < 0 || row + size > whole.height || col + size > whole.width) {
-    refuse(fmt::format("{}: a crop of {} at row {}, column {} leaves the picture of {} x {}",
-                       item.path.string(), size, row, col, whole.width, whole.height));
-  }
-  return crop(whole, row, col, size, size);
+  return seen(picture(index), items_.at(index).view, options_.resolution);
 }
 
 AmplitudeImage Dataset::stretched(std::size_t index) const {
   return stretch_.forward(amplitude(index));
+}
+
+AmplitudeImage Dataset::stretched(const AmplitudeImage& picture, const View& view) const {
+  return stretch_.forward(seen(picture, view, options_.resolution));
+}
+
+View Dataset::drawn_view(std::size_t index, const SampleDraws& draws) const {
+  const DataItem& item = items_.at(index);
+  View view =
+      crops_at_random() ? random_view(item.prepared, options_.resolution, draws) : item.view;
+  view.mirror = mirrors_[draws.mirror(mirrors_.size())];
+  return view;
+}
+
+std::array<float, 6> Dataset::size_conditioning(std::size_t index, const View& view) const {
+  const DataItem& item = items_.at(index);
+  return trainer::size_conditioning(item.stored, item.prepared, view, options_.resolution);
+}
+
+std::string Dataset::pixels_digest() const {
+  Sha256 digest;
+  for (const DataItem& item : items_) {
+    const json row = {item.sha256, item.scale ? json(*item.scale) : json(nullptr), item.view.row,
+                      item.view.col};
+    digest.update(row.dump() + "\n");
+  }
+  return digest.hex();
 }
 
 std::vector<std::size_t> evaluation_items(const Dataset& data, int per_label) {
@@ -185,18 +113,18 @@ std::string items_digest(const std::vector<DataItem>& items,
   return digest.hex();
 }
 
+void require_readable(const Dataset& data, const std::vector<std::size_t>& items) {
+  FaultList faults;
+  for (const std::size_t index : items) {
+    faults.gather([&] { data.amplitude(index); });
+  }
+  faults.throw_if_any();
+}
+
 Stretch measured_stretch(const DataOptions& options, const json& stretch,
                          const std::string& scope) {
   if (!needs_statistics(stretch, scope)) return make_stretch(stretch, scope, 0, 0);
-  // What training sees is measured: the centre where every crop is the centre, else whole pictures.
-  AmplitudeStatistics statistics;
-  for (const DataItem& item : read_items(split_folder(options.path, options.split), options)) {
-    const AmplitudeImage whole = read_item_amplitude(item, options);
-    const bool fits = whole.height >= options.resolution && whole.width >= options.resolution;
-    const bool centred = options.crop == "center" && fits;
-    statistics.add(centred ? centre(whole, options.resolution) : whole);
-  }
-  return make_stretch(stretch, scope, statistics.mean(), statistics.sigma());
+  return stretch_of(checked_items(options, options.split), options, stretch, scope);
 }
 
 }  // namespace sarsweep::trainer

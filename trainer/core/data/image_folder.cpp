@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <fstream>
 #include <set>
 
+#include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
+#include "trainer/core/data/fault_list.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -21,106 +21,36 @@ namespace fs = std::filesystem;
   throw Error(ErrorCode::invalid, where + ": " + reason, field);
 }
 
-std::string columns_of(const MetadataRow& row) {
-  std::string names;
-  for (const auto& [key, value] : row.values.items()) names += (names.empty() ? "" : ", ") + key;
-  return names;
-}
-
-// The first occurrence only, one pair after the other.
-std::string replaced(std::string text, const DataOptions& options) {
-  for (const auto& [from, to] : options.prompt_replace) {
-    const std::size_t at = from.empty() ? std::string::npos : text.find(from);
-    if (at != std::string::npos) text.replace(at, from.size(), to);
-  }
-  return text;
-}
-
-DataItem read_item(const fs::path& folder, const MetadataRow& row, const DataOptions& options) {
-  DataItem item;
+ListedPicture listed(const fs::path& folder, const MetadataRow& row) {
   const std::optional<std::string> name = text_of(row, "file_name");
   if (!name || name->empty()) refuse(row.where, "has no \"file_name\"");
-  item.file_name = *name;
-  item.path = file_beneath(folder, *name, row.where);
-  const std::optional<std::string> caption = text_of(row, options.caption_column);
-  if (!caption) {
-    refuse(row.where,
-           fmt::format("has no caption column '{}' (columns: {}); set data.caption_column",
-                       options.caption_column, columns_of(row)),
-           "data.caption_column");
-  }
-  item.caption = *caption;
-  item.prompt = replaced(*caption, options);
-  if (!options.scale_column.empty()) item.scale = scale_of(row, options.scale_column);
-  if (!options.group_column.empty()) {
-    const std::optional<std::string> group = text_of(row, options.group_column);
-    if (!group) {
-      refuse(row.where, fmt::format("has no group column '{}'", options.group_column),
-             "data.group_column");
-    }
-    item.group = *group;
-  }
-  return item;
-}
-
-// All rows have a label, or none has: then there is one label, `all`.
-void set_labels(std::vector<DataItem>& items, const std::vector<MetadataRow>& rows,
-                const std::string& column) {
-  const auto has_label = [&](const MetadataRow& row) { return text_of(row, column).has_value(); };
-  const bool labelled = !column.empty() && std::any_of(rows.begin(), rows.end(), has_label);
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const std::optional<std::string> label = text_of(rows[i], column);
-    if (labelled && !label) {
-      refuse(rows[i].where,
-             fmt::format("has no label column '{}', although other rows have it", column),
-             "data.label_column");
-    }
-    items[i].label = labelled ? *label : "all";
-  }
-}
-
-std::string existing_splits(const fs::path& data) {
-  std::string names;
-  for (const char* split : {"train", "val", "validation", "test"}) {
-    if (fs::is_directory(data / split)) names += (names.empty() ? "" : ", ") + std::string(split);
-  }
-  return names.empty() ? "none of train, val, validation, test" : names;
+  return {*name, {file_beneath(folder, *name, row.where)}, row};
 }
 
 }  // namespace
 
-std::vector<MetadataRow> read_metadata(const fs::path& folder) {
-  const fs::path file = folder / "metadata.jsonl";
-  std::ifstream in(file);
-  if (!in) {
-    refuse(file.string(),
-           "cannot be opened; write one JSON object a line: {\"file_name\": …, \"text\": …}");
-  }
+std::vector<MetadataRow> parse_metadata(std::string_view text, const std::string& name) {
   std::vector<MetadataRow> rows;
-  int number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
+  for (int number = 1; !text.empty(); ++number) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;
-    const std::string where = fmt::format("{}:{}", file.string(), number);
+    const std::string where = fmt::format("{}:{}", name, number);
     rows.push_back({where, parse_json(line, where)});
     if (!rows.back().values.is_object()) refuse(where, "is not a JSON object");
   }
-  if (rows.empty()) refuse(file.string(), "holds no picture");
+  if (rows.empty()) refuse(name, "holds no picture");
   return rows;
 }
 
-fs::path split_folder(const fs::path& data, const std::string& split) {
-  std::vector<std::string> names = {split};
-  if (split == "val") names.emplace_back("validation");
-  if (split == "validation") names.emplace_back("val");
-  for (const std::string& name : names) {
-    if (fs::is_directory(data / name)) return data / name;
+std::vector<MetadataRow> read_metadata(const fs::path& folder) {
+  const fs::path file = folder / "metadata.jsonl";
+  if (!fs::is_regular_file(file)) {
+    refuse(file.string(),
+           "cannot be opened; write one JSON object a line: {\"file_name\": …, \"text\": …}");
   }
-  if (!fs::is_directory(data)) refuse(data.string(), "no such data folder", "data.path");
-  refuse(data.string(),
-         fmt::format("has no split '{}' (there is: {})", split, existing_splits(data)),
-         "data.split");
+  return parse_metadata(read_file(file), file.string());
 }
 
 fs::path file_beneath(const fs::path& folder, const std::string& file_name,
@@ -142,18 +72,19 @@ fs::path file_beneath(const fs::path& folder, const std::string& file_name,
   return path;
 }
 
-std::vector<DataItem> read_items(const fs::path& folder, const DataOptions& options) {
-  const std::vector<MetadataRow> rows = read_metadata(folder);
-  std::vector<DataItem> items;
+std::vector<ListedPicture> list_image_folder(const fs::path& folder) {
+  std::vector<ListedPicture> pictures;
   std::set<std::string> seen;
-  for (const MetadataRow& row : rows) {
-    items.push_back(read_item(folder, row, options));
-    if (!seen.insert(items.back().file_name).second) {
-      refuse(row.where, fmt::format("file_name '{}' comes twice", items.back().file_name));
-    }
+  FaultList faults;
+  for (const MetadataRow& row : read_metadata(folder)) {
+    faults.gather([&] {
+      pictures.push_back(listed(folder, row));
+      if (seen.insert(pictures.back().file_name).second) return;
+      refuse(row.where, fmt::format("file_name '{}' comes twice", pictures.back().file_name));
+    });
   }
-  set_labels(items, rows, options.label_column);
-  return items;
+  faults.throw_if_any();
+  return pictures;
 }
 
 double scale_of(const MetadataRow& row, const std::string& column) {

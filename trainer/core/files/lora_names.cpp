@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "trainer/core/files/original_names.h"
@@ -11,6 +12,24 @@ namespace sarsweep::trainer {
 namespace {
 
 constexpr std::string_view kTextModel = "text_model.";
+
+struct Suffix {
+  std::string_view text;
+  LoraRole role;
+};
+constexpr std::array<Suffix, 13> kSuffixes{{{".lora_A.weight", LoraRole::down},
+                                            {".lora_B.weight", LoraRole::up},
+                                            {".lora_A.default.weight", LoraRole::down},
+                                            {".lora_B.default.weight", LoraRole::up},
+                                            {".lora_down.weight", LoraRole::down},
+                                            {".lora_up.weight", LoraRole::up},
+                                            {".lora.down.weight", LoraRole::down},
+                                            {".lora.up.weight", LoraRole::up},
+                                            {".lora_linear_layer.down.weight", LoraRole::down},
+                                            {".lora_linear_layer.up.weight", LoraRole::up},
+                                            {"_lora.down.weight", LoraRole::down},
+                                            {"_lora.up.weight", LoraRole::up},
+                                            {".alpha", LoraRole::alpha}}};
 
 std::string underscored(std::string text) {
   std::replace(text.begin(), text.end(), '.', '_');
@@ -31,7 +50,36 @@ std::string_view kohya_component(LoraComponent component) {
   return {};
 }
 
+// "a.attn1.to_out.0" -> "a.attn1.processor.to_out"; empty outside attention.
+std::string processor_path(const std::string& module) {
+  for (const std::string_view attention : {".attn1.", ".attn2."}) {
+    const std::size_t at = module.find(attention);
+    if (at == std::string::npos) continue;
+    const std::size_t begin = at + attention.size();
+    const std::string projection = module.substr(begin, module.find('.', begin) - begin);
+    return module.substr(0, begin) + "processor." + projection;
+  }
+  return {};
+}
+
+void append_unet_spellings(const std::string& module, std::vector<std::string>& prefixes) {
+  prefixes.push_back(module);
+  prefixes.push_back("base_model.model." + module);
+  const std::string processor = processor_path(module);
+  if (processor.empty()) return;
+  prefixes.push_back(processor);
+  prefixes.push_back("unet." + processor);
+}
+
 }  // namespace
+
+std::optional<LoraKey> split_lora_key(std::string_view name) {
+  for (const Suffix& suffix : kSuffixes) {
+    if (!name.ends_with(suffix.text)) continue;
+    return LoraKey{std::string(name.substr(0, name.size() - suffix.text.size())), suffix.role};
+  }
+  return std::nullopt;
+}
 
 std::string_view to_string(LoraComponent component) {
   switch (component) {
@@ -60,12 +108,14 @@ std::string kohya_prefix(const LoraLayerName& layer) {
 
 std::vector<std::string> accepted_prefixes(const LoraLayerName& layer) {
   const std::string component(to_string(layer.component));
-  std::vector<std::string> prefixes{
-      kohya_prefix(layer),
-      std::string(kohya_component(layer.component)) + underscored(layer.module),
-      component + "." + layer.module};
-  if (layer.component != LoraComponent::unet) {
+  const std::string kohya(kohya_component(layer.component));
+  std::vector<std::string> prefixes{kohya_prefix(layer), kohya + underscored(layer.module),
+                                    component + "." + layer.module};
+  if (layer.component == LoraComponent::unet) {
+    append_unet_spellings(layer.module, prefixes);
+  } else {
     prefixes.push_back(component + "." + without_text_model(layer.module));
+    prefixes.push_back(kohya + underscored(without_text_model(layer.module)));
   }
   return prefixes;
 }

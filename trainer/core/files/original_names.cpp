@@ -52,6 +52,31 @@ std::string outside_unet_blocks(const std::string& module) {
   return renamed(module, kRoot);
 }
 
+std::string inside_vae_attention(const std::string& inner) {
+  static constexpr std::array<Rename, 5> kInner{{{"group_norm", "norm"},
+                                                 {"to_q", "q"},
+                                                 {"to_k", "k"},
+                                                 {"to_v", "v"},
+                                                 {"to_out.0", "proj_out"}}};
+  return renamed(inner, kInner);
+}
+
+std::string inside_vae_resnet(const std::string& inner) {
+  return inner == "conv_shortcut" ? "nin_shortcut" : inner;
+}
+
+std::string inside_text_layer(const std::string& inner) {
+  static constexpr std::array<Rename, 8> kInner{{{"layer_norm1", "ln_1"},
+                                                 {"layer_norm2", "ln_2"},
+                                                 {"self_attn.q_proj", "attn"},
+                                                 {"self_attn.k_proj", "attn"},
+                                                 {"self_attn.v_proj", "attn"},
+                                                 {"self_attn.out_proj", "attn.out_proj"},
+                                                 {"mlp.fc1", "mlp.c_fc"},
+                                                 {"mlp.fc2", "mlp.c_proj"}}};
+  return renamed(inner, kInner);
+}
+
 }  // namespace
 
 std::string original_unet_module(const std::string& module) {
@@ -76,6 +101,46 @@ std::string original_unet_module(const std::string& module) {
                : fmt::format("middle_block.{}.{}", 2 * number(index), inside_unet_resnet(inner));
   }
   return outside_unet_blocks(module);
+}
+
+std::string original_vae_module(const std::string& module, int levels) {
+  static const RE2 kResnet(R"((encoder\.down|decoder\.up)_blocks\.(\d+)\.resnets\.(\d+)\.(.+))");
+  static const RE2 kSampler(
+      R"((encoder\.down|decoder\.up)_blocks\.(\d+)\.((?:down|up)sample)rs\.0\.conv)");
+  static const RE2 kMiddleResnet(R"((encoder|decoder)\.mid_block\.resnets\.(\d+)\.(.+))");
+  static const RE2 kAttention(R"((encoder|decoder)\.mid_block\.attentions\.0\.(.+))");
+  static const RE2 kLastNorm(R"((encoder|decoder)\.conv_norm_out)");
+  std::string way, level, index, inner;
+  const auto original_level = [&] {
+    return way.starts_with("decoder") ? levels - 1 - number(level) : number(level);
+  };
+  if (RE2::FullMatch(module, kResnet, &way, &level, &index, &inner)) {
+    return fmt::format("{}.{}.block.{}.{}", way, original_level(), index, inside_vae_resnet(inner));
+  }
+  if (RE2::FullMatch(module, kSampler, &way, &level, &inner)) {
+    return fmt::format("{}.{}.{}.conv", way, original_level(), inner);
+  }
+  if (RE2::FullMatch(module, kMiddleResnet, &way, &index, &inner)) {
+    return fmt::format("{}.mid.block_{}.{}", way, number(index) + 1, inside_vae_resnet(inner));
+  }
+  if (RE2::FullMatch(module, kAttention, &way, &inner)) {
+    return fmt::format("{}.mid.attn_1.{}", way, inside_vae_attention(inner));
+  }
+  if (RE2::FullMatch(module, kLastNorm, &way)) return way + ".norm_out";
+  return module;
+}
+
+std::string open_clip_module(const std::string& module) {
+  static const RE2 kLayer(R"(text_model\.encoder\.layers\.(\d+)\.(.+))");
+  static constexpr std::array<Rename, 3> kOuter{
+      {{"text_model.embeddings.token_embedding", "token_embedding"},
+       {"text_model.embeddings.position_embedding", "positional_embedding"},
+       {"text_model.final_layer_norm", "ln_final"}}};
+  std::string layer, inner;
+  if (RE2::FullMatch(module, kLayer, &layer, &inner)) {
+    return fmt::format("transformer.resblocks.{}.{}", layer, inside_text_layer(inner));
+  }
+  return renamed(module, kOuter);
 }
 
 }  // namespace sarsweep::trainer

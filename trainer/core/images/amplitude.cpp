@@ -5,7 +5,6 @@
 #include <array>
 #include <cassert>
 #include <cmath>
-#include <fstream>
 
 #include "schema/base/error.h"
 #include "trainer/core/images/raster.h"
@@ -13,26 +12,22 @@
 namespace sarsweep::trainer {
 namespace {
 
-constexpr std::int64_t kMaxPixels = 1LL << 28;
+constexpr std::int64_t kMaxSamples = 1LL << 28;
 
 // Decides by the first bytes, not by the name: a renamed file is read for what it is.
-Raster read_raster(const std::filesystem::path& path, ReadPart part) {
-  std::array<char, 8> magic{};
-  std::ifstream in(path, std::ios::binary);
-  if (!in || !std::filesystem::is_regular_file(path)) {
-    throw Error(ErrorCode::not_found,
-                fmt::format("{}: no such picture, or it cannot be opened", path.string()));
+Raster read_raster(std::string_view bytes, const std::string& name, ReadPart part) {
+  const PictureBytes picture{bytes, name};
+  if (bytes.starts_with("\x89PNG")) return read_png(picture, part);
+  const std::string_view order = bytes.substr(0, 2);
+  if (order == "II" || order == "MM") return read_tiff(picture, part);
+  if (bytes.empty()) {
+    throw Error(ErrorCode::invalid, fmt::format("{}: is empty; copy the file again", name));
   }
-  in.read(magic.data(), magic.size());
-  const std::string_view start(magic.data(), static_cast<std::size_t>(in.gcount()));
-  if (start.starts_with("\x89PNG")) return read_png(path, part);
-  const std::string_view order = start.substr(0, 2);
-  if (order == "II" || order == "MM") return read_tiff(path, part);
   throw Error(
       ErrorCode::invalid,
       fmt::format("{}: neither PNG nor TIFF ({} bytes); convert it to 16-bit PNG or float32 "
                   "TIFF, since lossy formats destroy speckle",
-                  path.string(), std::filesystem::file_size(path)));
+                  name, bytes.size()));
 }
 
 double reduce(const float* samples, int channels, Gray gray) {
@@ -44,7 +39,7 @@ double reduce(const float* samples, int channels, Gray gray) {
   return 0.299 * red + 0.587 * green + 0.114 * blue;
 }
 
-void require_amplitude(const std::filesystem::path& path, const AmplitudeImage& image) {
+void require_amplitude(const std::string& name, const AmplitudeImage& image) {
   for (std::size_t i = 0; i < image.pixels.size(); ++i) {
     const float pixel = image.pixels[i];
     if (std::isfinite(pixel) && pixel >= 0) continue;
@@ -53,8 +48,8 @@ void require_amplitude(const std::filesystem::path& path, const AmplitudeImage& 
     const char* cure = std::isfinite(pixel)
                            ? "amplitude is never negative; if these are decibels, store 10^(dB/20)"
                            : "replace pixels without data by 0";
-    throw Error(ErrorCode::invalid, fmt::format("{}: sample {} at row {}, column {}: {}",
-                                                path.string(), pixel, row, column, cure));
+    throw Error(ErrorCode::invalid, fmt::format("{}: sample {} at row {}, column {}: {}", name,
+                                                pixel, row, column, cure));
   }
 }
 
@@ -68,27 +63,36 @@ Gray parse_gray(const std::string& text) {
               fmt::format("data.gray must be mean, luma or first (got '{}')", text), "data.gray");
 }
 
-void require_usable_size(const std::filesystem::path& path, std::int64_t width,
-                         std::int64_t height) {
+void require_usable_size(const std::string& name, std::int64_t width, std::int64_t height,
+                         std::int64_t channels) {
   if (width < 2 || height < 2) {
     throw Error(ErrorCode::invalid,
-                fmt::format("{}: {} x {} pixels is no picture; at least 2 x 2 are needed",
-                            path.string(), width, height));
+                fmt::format("{}: {} x {} pixels is no picture; at least 2 x 2 are needed", name,
+                            width, height));
   }
-  if (width * height > kMaxPixels) {
+  if (width > kMaxSamples / height / channels) {
     throw Error(ErrorCode::invalid,
-                fmt::format("{}: {} x {} pixels; cut it into tiles of at most 2^28 pixels",
-                            path.string(), width, height));
+                fmt::format("{}: {} x {} pixels of {}; cut it into tiles of at most 2^28 samples",
+                            name, width, height, channels));
   }
 }
 
-ImageInfo read_image_info(const std::filesystem::path& path) {
-  return read_raster(path, ReadPart::header_only).info;
+void require_enough_bytes(const PictureBytes& picture, std::uint64_t packed_bits,
+                          std::uint64_t ratio) {
+  if (packed_bits / 8 / ratio <= picture.bytes.size()) return;
+  throw Error(ErrorCode::invalid,
+              fmt::format("{}: its header promises {} bytes of pixels, which {} bytes cannot hold; "
+                          "copy the file again",
+                          picture.name, packed_bits / 8, picture.bytes.size()));
 }
 
-AmplitudeImage read_amplitude(const std::filesystem::path& path, std::optional<double> scale,
-                              Gray gray) {
-  const Raster raster = read_raster(path, ReadPart::all);
+ImageInfo read_image_info(std::string_view bytes, const std::string& name) {
+  return read_raster(bytes, name, ReadPart::header_only).info;
+}
+
+AmplitudeImage read_amplitude(const PictureFile& file, std::optional<double> scale, Gray gray) {
+  const std::string name = file.name();
+  const Raster raster = read_raster(file.read(), name, ReadPart::all);
   const double full = raster.info.bits == 16 ? 65535.0 : 255.0;
   const double divisor = scale || raster.info.floating ? 1.0 : full;
   AmplitudeImage image{raster.info.height, raster.info.width, {}};
@@ -98,7 +102,7 @@ AmplitudeImage read_amplitude(const std::filesystem::path& path, std::optional<d
         reduce(raster.samples.data() + i * raster.channels, raster.channels, gray);
     image.pixels[i] = static_cast<float>(stored * scale.value_or(1.0) / divisor);
   }
-  require_amplitude(path, image);
+  require_amplitude(name, image);
   return image;
 }
 

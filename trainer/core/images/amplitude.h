@@ -4,9 +4,12 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
+
+#include "trainer/core/images/picture_file.h"
 
 namespace sarsweep::trainer {
 
@@ -31,15 +34,16 @@ struct ImageInfo {
   int bits = 8;           // of a stored sample, after expansion of palettes and 1/2/4-bit grey
   bool floating = false;  // float32 samples (TIFF)
 };
-ImageInfo read_image_info(const std::filesystem::path& path);
+// `bytes`: the whole file, which messages call `name`. Throws as read_amplitude does.
+ImageInfo read_image_info(std::string_view bytes, const std::string& name);
 
 // PNG (8 or 16 bit, grey, palette or RGB) or TIFF (8/16-bit unsigned or float32, one or three
 // samples, strips or tiles). Integer samples are divided by their full scale (255 or 65535) when
 // `scale` is absent, else multiplied by it; float samples are multiplied by `scale` (absent: 1).
 // Throws Error(invalid), or Error(not_found), naming the file and the cure: not a picture, damaged,
-// another colour space, smaller than 2 x 2, non-finite or negative samples.
-AmplitudeImage read_amplitude(const std::filesystem::path& path, std::optional<double> scale,
-                              Gray gray);
+// another colour space, smaller than 2 x 2, more samples than the bytes of the file can hold,
+// non-finite or negative samples.
+AmplitudeImage read_amplitude(const PictureFile& file, std::optional<double> scale, Gray gray);
 // Writes [0,1] as grey PNG of 8 or 16 bits, clamped, rounded half up. Equal input, equal bytes.
 void write_png(const std::filesystem::path& path, const AmplitudeImage& image, int bits);
 
@@ -60,6 +64,9 @@ class AmplitudeStatistics {
   double mean_ = 0;
   double squares_ = 0;  // sum of squared deviations from the mean
 };
+
+// Of the stretch `log`: 60 dB between the reference and where it turns linear.
+inline constexpr double kLogGain = 1000.0;
 
 // The map from linear amplitude to the trained range [0,1], and back. With r = reference:
 //   mean3sigma  y = min(1, a / r), r = mean + 3 sigma   (arXiv 2506.13307 eq. 1)
@@ -90,6 +97,9 @@ struct Stretch {
 // or data.stretch_scope); scene scope is refused.
 Stretch make_stretch(const nlohmann::json& config_value, const std::string& scope,
                      double images_mean, double images_sigma);
+
+// Kind and window of the stretch a config asks for, not measured on anything: reference 1.
+Stretch stretch_kind(const nlohmann::json& config_value);
 
 // True if make_stretch needs the statistics of the training split.
 bool needs_statistics(const nlohmann::json& config_value, const std::string& scope);

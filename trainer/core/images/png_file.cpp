@@ -4,6 +4,7 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "schema/base/error.h"
@@ -13,6 +14,9 @@
 // destructor outside, in its caller, and throws only after libpng has returned.
 namespace sarsweep::trainer {
 namespace {
+
+// Deflate turns 258 bytes into no less than two bits: 1032 to 1 is the most PNG can pack.
+constexpr std::uint64_t kDeflateRatio = 1032;
 
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -27,6 +31,18 @@ using Message = std::array<char, 200>;
   png_longjmp(png, 1);
 }
 void ignore_warning(png_structp, png_const_charp) {}
+
+struct Source {
+  std::string_view bytes;
+  std::size_t at = 0;
+};
+
+void read_bytes(png_structp png, png_bytep out, std::size_t count) {
+  auto* source = static_cast<Source*>(png_get_io_ptr(png));
+  if (source->bytes.size() - source->at < count) png_error(png, "cut short");
+  std::memcpy(out, source->bytes.data() + source->at, count);
+  source->at += count;
+}
 
 struct Reader {
   png_structp png = nullptr;
@@ -44,9 +60,9 @@ struct Reader {
 };
 
 // False: reader.message says why.
-bool read_header(Reader& reader, std::FILE* file) {
+bool read_header(Reader& reader, Source& source) {
   if (setjmp(png_jmpbuf(reader.png)) != 0) return false;  // NOLINT(cert-err52-cpp)
-  png_init_io(reader.png, file);
+  png_set_read_fn(reader.png, &source, read_bytes);
   png_set_user_limits(reader.png, 1 << 20, 1 << 20);
   png_read_info(reader.png, reader.info);
   png_set_expand(reader.png);  // Palettes to RGB, 1/2/4-bit grey to 8.
@@ -63,18 +79,18 @@ bool read_rows(Reader& reader, png_bytepp rows) {
   return true;
 }
 
-[[noreturn]] void throw_unreadable(const std::filesystem::path& path, const Reader& reader) {
+[[noreturn]] void throw_unreadable(const std::string& name, const Reader& reader) {
   throw Error(ErrorCode::invalid, fmt::format("{}: not a readable PNG ({}); write the file again",
-                                              path.string(), reader.message.data()));
+                                              name, reader.message.data()));
 }
 
-void decode(Reader& reader, const std::filesystem::path& path, Raster& raster) {
+void decode(Reader& reader, const std::string& name, Raster& raster) {
   const auto height = static_cast<std::size_t>(raster.info.height);
   const std::size_t row_bytes = png_get_rowbytes(reader.png, reader.info);
   std::vector<png_byte> bytes(row_bytes * height);
   std::vector<png_bytep> rows(height);
   for (std::size_t row = 0; row < height; ++row) rows[row] = bytes.data() + row * row_bytes;
-  if (!read_rows(reader, rows.data())) throw_unreadable(path, reader);
+  if (!read_rows(reader, rows.data())) throw_unreadable(name, reader);
   const std::size_t count = height * raster.info.width * raster.channels;
   raster.samples.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -130,21 +146,22 @@ std::vector<png_byte> quantised(const AmplitudeImage& image, int bits) {
 
 }  // namespace
 
-Raster read_png(const std::filesystem::path& path, ReadPart part) {
-  const File file(std::fopen(path.c_str(), "rbe"));
-  if (!file) throw Error(ErrorCode::not_found, fmt::format("{}: cannot be opened", path.string()));
+Raster read_png(const PictureBytes& picture, ReadPart part) {
+  Source source{picture.bytes};
   Reader reader;
-  if (!read_header(reader, file.get())) throw_unreadable(path, reader);
+  if (!read_header(reader, source)) throw_unreadable(picture.name, reader);
   Raster raster;
   const auto width = png_get_image_width(reader.png, reader.info);
   const auto height = png_get_image_height(reader.png, reader.info);
-  require_usable_size(path, width, height);
+  raster.channels = png_get_channels(reader.png, reader.info);
+  require_usable_size(picture.name, width, height, raster.channels);
+  // A stored pixel has at least one bit, whatever it is expanded to.
+  require_enough_bytes(picture, std::uint64_t{width} * height, kDeflateRatio);
   raster.info = {.height = static_cast<int>(height),
                  .width = static_cast<int>(width),
                  .bits = png_get_bit_depth(reader.png, reader.info),
                  .floating = false};
-  raster.channels = png_get_channels(reader.png, reader.info);
-  if (part == ReadPart::all) decode(reader, path, raster);
+  if (part == ReadPart::all) decode(reader, picture.name, raster);
   return raster;
 }
 

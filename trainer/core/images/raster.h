@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "trainer/core/images/amplitude.h"
@@ -16,14 +17,25 @@ struct Raster {
   std::vector<float> samples;  // integers up to 65535 are exact in float
 };
 
+// A whole picture file in memory; `name` is what messages call it.
+struct PictureBytes {
+  std::string_view bytes;
+  const std::string& name;
+};
+
 // One reader a format. Both throw Error(invalid) that names the file and the cure. `header_only`
 // leaves `samples` empty.
 enum class ReadPart { all, header_only };
-Raster read_png(const std::filesystem::path& path, ReadPart part);
-Raster read_tiff(const std::filesystem::path& path, ReadPart part);
+Raster read_png(const PictureBytes& picture, ReadPart part);
+Raster read_tiff(const PictureBytes& picture, ReadPart part);
 
-// Checks that hold for every format: at least 2 x 2 and at most 2^28 pixels.
-void require_usable_size(const std::filesystem::path& path, std::int64_t width,
-                         std::int64_t height);
+// Checks that hold for every format before anything is allocated: at least 2 x 2 pixels and at most
+// 2^28 samples.
+void require_usable_size(const std::string& name, std::int64_t width, std::int64_t height,
+                         std::int64_t channels);
+// Refuses a header that promises more than the file can hold: `packed_bits` of samples, of which a
+// byte of the file gives at most `ratio` bytes.
+void require_enough_bytes(const PictureBytes& picture, std::uint64_t packed_bits,
+                          std::uint64_t ratio);
 
 }  // namespace sarsweep::trainer

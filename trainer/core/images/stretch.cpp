@@ -14,7 +14,6 @@ using nlohmann::json;
 using Kind = Stretch::Kind;
 using Scope = Stretch::Scope;
 
-constexpr double kLogGain = 1000.0;  // 60 dB between the reference and where `log` turns linear.
 constexpr std::array kKinds = {
     std::pair{Kind::none, "none"}, std::pair{Kind::mean3sigma, "mean3sigma"},
     std::pair{Kind::sqrt, "sqrt"}, std::pair{Kind::log, "log"}, std::pair{Kind::window, "window"}};
@@ -180,6 +179,8 @@ bool needs_statistics(const json& config_value, const std::string& scope) {
   if (config_value.is_object()) return false;
   return stretch_name(config_value) != "none" && scope == "dataset";
 }
+
+Stretch stretch_kind(const json& config_value) { return make_stretch(config_value, "image", 1, 0); }
 
 Stretch make_stretch(const json& config_value, const std::string& scope, double images_mean,
                      double images_sigma) {

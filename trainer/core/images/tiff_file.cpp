@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <tiffio.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdarg>
 #include <cstdio>
@@ -27,21 +28,48 @@ struct CloseTiff {
 };
 using Tiff = std::unique_ptr<TIFF, CloseTiff>;
 
-Tiff open_tiff(const std::filesystem::path& path, Message& message) {
+// The file in memory, as the library's callbacks see it.
+struct Source {
+  std::string_view bytes;
+  std::uint64_t at = 0;
+};
+
+tmsize_t read_bytes(thandle_t handle, void* out, tmsize_t count) {
+  auto* source = static_cast<Source*>(handle);
+  const std::uint64_t left = source->bytes.size() - source->at;
+  const std::uint64_t taken = std::min(left, static_cast<std::uint64_t>(count));
+  std::memcpy(out, source->bytes.data() + source->at, taken);
+  source->at += taken;
+  return static_cast<tmsize_t>(taken);
+}
+tmsize_t refuse_to_write(thandle_t, void*, tmsize_t) { return -1; }
+toff_t seek_bytes(thandle_t handle, toff_t offset, int whence) {
+  auto* source = static_cast<Source*>(handle);
+  const std::uint64_t size = source->bytes.size();
+  const std::uint64_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? source->at : size;
+  source->at = std::min(from + offset, size);  // What lies beyond the end reads as nothing.
+  return source->at;
+}
+int close_bytes(thandle_t) { return 0; }
+toff_t size_of_bytes(thandle_t handle) { return static_cast<Source*>(handle)->bytes.size(); }
+
+Tiff open_tiff(Source& source, const std::string& name, Message& message) {
   const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> options(
       TIFFOpenOptionsAlloc(), TIFFOpenOptionsFree);
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_message, &message);
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), ignore_warning, nullptr);
   TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), 1 << 30);
-  return Tiff(TIFFOpenExt(path.c_str(), "rm", options.get()));
+  return Tiff(TIFFClientOpenExt(name.c_str(), "rm", &source, read_bytes, refuse_to_write,
+                                seek_bytes, close_bytes, size_of_bytes, nullptr, nullptr,
+                                options.get()));
 }
 
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
-  throw Error(ErrorCode::invalid, fmt::format("{}: {}", path.string(), reason));
+[[noreturn]] void refuse(const std::string& name, const std::string& reason) {
+  throw Error(ErrorCode::invalid, fmt::format("{}: {}", name, reason));
 }
 
-[[noreturn]] void refuse_unreadable(const std::filesystem::path& path, const Message& message) {
-  refuse(path, fmt::format("not a readable TIFF ({}); write the file again", message.data()));
+[[noreturn]] void refuse_unreadable(const std::string& name, const Message& message) {
+  refuse(name, fmt::format("not a readable TIFF ({}); write the file again", message.data()));
 }
 
 std::uint16_t tag(TIFF* tiff, std::uint32_t name) {
@@ -50,32 +78,44 @@ std::uint16_t tag(TIFF* tiff, std::uint32_t name) {
   return value;
 }
 
-void require_supported(TIFF* tiff, const std::filesystem::path& path) {
+void require_supported(TIFF* tiff, const std::string& name) {
   const std::uint16_t format = tag(tiff, TIFFTAG_SAMPLEFORMAT);
   const std::uint16_t bits = tag(tiff, TIFFTAG_BITSPERSAMPLE);
   const std::uint16_t channels = tag(tiff, TIFFTAG_SAMPLESPERPIXEL);
   const std::uint16_t colours = tag(tiff, TIFFTAG_PHOTOMETRIC);
   if (format == SAMPLEFORMAT_COMPLEXIEEEFP || format == SAMPLEFORMAT_COMPLEXINT) {
-    refuse(path, "holds complex samples; store the amplitude |z| as float32");
+    refuse(name, "holds complex samples; store the amplitude |z| as float32");
   }
   const bool floating = format == SAMPLEFORMAT_IEEEFP && bits == 32;
   const bool integer = format == SAMPLEFORMAT_UINT && (bits == 8 || bits == 16);
   if (!floating && !integer) {
-    refuse(path, fmt::format("holds {}-bit samples of TIFF format {}; store float32 or 8/16-bit "
+    refuse(name, fmt::format("holds {}-bit samples of TIFF format {}; store float32 or 8/16-bit "
                              "unsigned amplitude",
                              bits, format));
   }
   if (colours != PHOTOMETRIC_MINISBLACK && colours != PHOTOMETRIC_RGB) {
-    refuse(path, fmt::format("has TIFF colour space {} (CMYK is 5, palette 3, white-is-zero 0); "
+    refuse(name, fmt::format("has TIFF colour space {} (CMYK is 5, palette 3, white-is-zero 0); "
                              "store grey (black is zero) or RGB",
                              colours));
   }
   if (channels != (colours == PHOTOMETRIC_RGB ? 3 : 1)) {
-    refuse(path, fmt::format("has {} samples a pixel; store one (grey) or three (RGB)", channels));
+    refuse(name, fmt::format("has {} samples a pixel; store one (grey) or three (RGB)", channels));
   }
   if (channels > 1 && tag(tiff, TIFFTAG_PLANARCONFIG) != PLANARCONFIG_CONTIG) {
-    refuse(path, "stores its channels in separate planes; store them interleaved");
+    refuse(name, "stores its channels in separate planes; store them interleaved");
   }
+}
+
+// Reduced copies and masks may follow the picture; a second picture would be lost without a word.
+void require_one_picture(TIFF* tiff, const std::string& name) {
+  while (TIFFReadDirectory(tiff) != 0) {
+    std::uint32_t kind = 0;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_SUBFILETYPE, &kind);
+    if ((kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) == 0) {
+      refuse(name, "holds several pictures; store one picture a file");
+    }
+  }
+  TIFFSetDirectory(tiff, 0);
 }
 
 float sample_at(const unsigned char* bytes, std::size_t i, const ImageInfo& info) {
@@ -138,27 +178,33 @@ bool read_tiles(TIFF* tiff, Raster& raster) {
 
 }  // namespace
 
-Raster read_tiff(const std::filesystem::path& path, ReadPart part) {
+Raster read_tiff(const PictureBytes& picture, ReadPart part) {
   Message message{};
-  const Tiff tiff = open_tiff(path, message);
-  if (!tiff) refuse_unreadable(path, message);
-  require_supported(tiff.get(), path);
+  Source source{picture.bytes};
+  const Tiff tiff = open_tiff(source, picture.name, message);
+  if (!tiff) refuse_unreadable(picture.name, message);
+  require_one_picture(tiff.get(), picture.name);
+  require_supported(tiff.get(), picture.name);
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   TIFFGetField(tiff.get(), TIFFTAG_IMAGEWIDTH, &width);
   TIFFGetField(tiff.get(), TIFFTAG_IMAGELENGTH, &height);
-  require_usable_size(path, width, height);
   Raster raster;
+  raster.channels = tag(tiff.get(), TIFFTAG_SAMPLESPERPIXEL);
+  require_usable_size(picture.name, width, height, raster.channels);
   raster.info = {.height = static_cast<int>(height),
                  .width = static_cast<int>(width),
                  .bits = tag(tiff.get(), TIFFTAG_BITSPERSAMPLE),
                  .floating = tag(tiff.get(), TIFFTAG_SAMPLEFORMAT) == SAMPLEFORMAT_IEEEFP};
-  raster.channels = tag(tiff.get(), TIFFTAG_SAMPLESPERPIXEL);
+  if (tag(tiff.get(), TIFFTAG_COMPRESSION) == COMPRESSION_NONE) {
+    const std::uint64_t samples = std::uint64_t{width} * height * raster.channels;
+    require_enough_bytes(picture, samples * raster.info.bits, 1);
+  }
   if (part == ReadPart::header_only) return raster;
   raster.samples.resize(static_cast<std::size_t>(width) * height * raster.channels);
   const bool complete = TIFFIsTiled(tiff.get()) != 0 ? read_tiles(tiff.get(), raster)
                                                      : read_strips(tiff.get(), raster);
-  if (!complete) refuse_unreadable(path, message);
+  if (!complete) refuse_unreadable(picture.name, message);
   return raster;
 }
 

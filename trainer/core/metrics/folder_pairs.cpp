@@ -70,8 +70,8 @@ std::vector<Picture> list_pictures(const fs::path& folder) {
 }
 
 AmplitudeImage amplitude_of(const Picture& picture, Gray gray) {
-  if (!picture.stretch) return read_amplitude(picture.path, picture.scale, gray);
-  return picture.stretch->inverse(read_amplitude(picture.path, std::nullopt, gray));
+  if (!picture.stretch) return read_amplitude({picture.path}, picture.scale, gray);
+  return picture.stretch->inverse(read_amplitude({picture.path}, std::nullopt, gray));
 }
 
 using Match = std::pair<const Picture*, const Picture*>;  // real, generated

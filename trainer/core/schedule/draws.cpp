@@ -1,11 +1,17 @@
 #include "trainer/core/schedule/draws.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
 #include "schema/base/philox.h"
 
 namespace sarsweep::trainer {
+namespace {
+
+constexpr std::int64_t kTimesteps = 1000;
+
+}  // namespace
 
 std::vector<std::int64_t> permutation(std::uint64_t seed, std::uint64_t epoch, std::int64_t n) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
@@ -18,7 +24,18 @@ std::vector<std::int64_t> permutation(std::uint64_t seed, std::uint64_t epoch, s
 }
 
 std::int64_t SampleDraws::timestep() const {
-  return static_cast<std::int64_t>(RandomStream(seed_, "timestep", sample_index_).below(1000, 0));
+  return static_cast<std::int64_t>(
+      RandomStream(seed_, "timestep", sample_index_).below(kTimesteps, 0));
+}
+
+std::int64_t SampleDraws::timestep(double late_share, std::int64_t t_max) const {
+  if (t_max >= kTimesteps) return timestep();
+  const double u = RandomStream(seed_, "timestep", sample_index_).uniform(0);
+  const double early = static_cast<double>(kTimesteps - t_max);
+  const double t = u < late_share
+                       ? u / late_share * static_cast<double>(t_max)
+                       : static_cast<double>(t_max) + (u - late_share) / (1 - late_share) * early;
+  return std::min(static_cast<std::int64_t>(t), u < late_share ? t_max - 1 : kTimesteps - 1);
 }
 
 void SampleDraws::fill_noise(std::span<float> out) const {
@@ -35,6 +52,20 @@ void SampleDraws::fill_posterior(std::span<float> out) const {
 
 bool SampleDraws::caption_dropped(double probability) const {
   return RandomStream(seed_, "caption_dropout", sample_index_).uniform(0) < probability;
+}
+
+int SampleDraws::crop_row(int places) const {
+  return static_cast<int>(
+      RandomStream(seed_, "crop", sample_index_).below(static_cast<std::uint64_t>(places), 0));
+}
+
+int SampleDraws::crop_column(int places) const {
+  return static_cast<int>(
+      RandomStream(seed_, "crop", sample_index_).below(static_cast<std::uint64_t>(places), 1));
+}
+
+std::size_t SampleDraws::mirror(std::size_t kinds) const {
+  return RandomStream(seed_, "flip", sample_index_).below(kinds, 0);
 }
 
 }  // namespace sarsweep::trainer

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -18,11 +19,18 @@ class SampleDraws {
   SampleDraws(std::uint64_t seed, std::uint64_t sample_index)
       : seed_(seed), sample_index_(sample_index) {}
 
-  std::int64_t timestep() const;                 // uniform on [0, 1000)
+  std::int64_t timestep() const;  // uniform on [0, 1000)
+  // With probability `late_share` uniform on [0, t_max), else on [t_max, 1000); t_max in 1 … 1000.
+  // Rises with the number that timestep() is made of: share t_max / 1000 is timestep() itself.
+  std::int64_t timestep(double late_share, std::int64_t t_max) const;
   void fill_noise(std::span<float> out) const;   // standard normal, one latent in row-major order
   void fill_offset(std::span<float> out) const;  // standard normal, one per channel; unscaled
   void fill_posterior(std::span<float> out) const;
   bool caption_dropped(double probability) const;
+  // Uniform on [0, places), places >= 1: where a random crop begins.
+  int crop_row(int places) const;
+  int crop_column(int places) const;
+  std::size_t mirror(std::size_t kinds) const;  // uniform on [0, kinds), kinds >= 1
 
  private:
   std::uint64_t seed_, sample_index_;

@@ -24,8 +24,10 @@ double NoiseSchedule::snr(std::size_t timestep) const {
   return alpha / (1.0 - alpha);
 }
 
-double NoiseSchedule::min_snr_weight(std::size_t timestep, double gamma) const {
-  return std::min(1.0, gamma / snr(timestep));
+double NoiseSchedule::min_snr_weight(std::size_t timestep, double gamma,
+                                     Prediction prediction) const {
+  const double ratio = snr(timestep);
+  return std::min(ratio, gamma) / (prediction == Prediction::velocity ? ratio + 1 : ratio);
 }
 
 NoiseSchedule make_noise_schedule(double beta_start, double beta_end) {

@@ -7,6 +7,10 @@ namespace sarsweep::trainer {
 
 inline constexpr std::size_t kTimesteps = 1000;
 
+// What the network's answer means: the noise eps, or v = signal[t] eps - noise[t] z (Salimans & Ho,
+// ICLR 2022).
+enum class Prediction { epsilon, velocity };
+
 // SDXL's discrete diffusion, in fp32 as diffusers' DDPMScheduler("scaled_linear") computes it:
 // beta_i = linspace(sqrt(0.00085), sqrt(0.012), 1000)_i^2, alpha_bar = cumprod(1 - beta).
 // z_t = signal[t] z + noise[t] eps.
@@ -17,9 +21,9 @@ struct NoiseSchedule {
 
   // alpha_bar / (1 - alpha_bar)
   double snr(std::size_t timestep) const;
-  // Weight of an image's loss under min-SNR-gamma for a network that predicts the noise (Hang et
-  // al., ICCV 2023): min(snr, gamma) / snr.
-  double min_snr_weight(std::size_t timestep, double gamma) const;
+  // Weight of an image's loss under min-SNR-gamma (Hang et al., ICCV 2023): min(snr, gamma) / snr
+  // for epsilon, min(snr, gamma) / (snr + 1) for velocity.
+  double min_snr_weight(std::size_t timestep, double gamma, Prediction prediction) const;
 };
 
 NoiseSchedule make_noise_schedule(double beta_start = 0.00085, double beta_end = 0.012);

@@ -16,6 +16,11 @@ void TrainingWindow::add(const UpdateReport& report) {
   loss_ += report.loss;
   grad_norm_ += report.grad_norm;
   ++updates_;
+  for (const auto& [name, values] : report.terms) {
+    auto& [sum, images] = terms_[name];
+    for (const double value : values) sum += value;
+    images += static_cast<std::int64_t>(values.size());
+  }
   for (std::size_t i = 0; i < report.timesteps.size(); ++i) {
     const std::int64_t bin =
         std::clamp<std::int64_t>(report.timesteps[i] * kBins / kTimesteps, 0, kBins - 1);
@@ -35,6 +40,9 @@ nlohmann::json TrainingWindow::take() {
     values["train/loss_t" + std::to_string(bin)] =
         bin_loss_[bin] / static_cast<double>(bin_count_[bin]);
   }
+  for (const auto& [name, total] : terms_) {
+    if (total.second > 0) values["train/" + name] = total.first / static_cast<double>(total.second);
+  }
   for (const auto& [group, rate] : learning_rates_) values["train/lr_" + group] = rate;
   *this = {};
   return values;
@@ -42,7 +50,8 @@ nlohmann::json TrainingWindow::take() {
 
 nlohmann::json TrainingWindow::to_json() const {
   return {{"loss", loss_},         {"grad_norm", grad_norm_}, {"updates", updates_},
-          {"bin_loss", bin_loss_}, {"bin_count", bin_count_}, {"learning_rates", learning_rates_}};
+          {"bin_loss", bin_loss_}, {"bin_count", bin_count_}, {"learning_rates", learning_rates_},
+          {"terms", terms_}};
 }
 
 TrainingWindow TrainingWindow::from_json(const nlohmann::json& json) {
@@ -53,6 +62,7 @@ TrainingWindow TrainingWindow::from_json(const nlohmann::json& json) {
   json.at("bin_loss").get_to(window.bin_loss_);
   json.at("bin_count").get_to(window.bin_count_);
   json.at("learning_rates").get_to(window.learning_rates_);
+  json.at("terms").get_to(window.terms_);
   return window;
 }
 

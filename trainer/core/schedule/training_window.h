@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -18,6 +19,8 @@ struct UpdateReport {
   std::vector<double> image_losses;
   std::vector<std::int64_t> timesteps;           // per image, [0, 1000); empty where there are none
   std::map<std::string, double> learning_rates;  // by group
+  // Further losses by name, of the images that have them: "rayleigh", "rayleigh_pixel_gradient", …
+  std::map<std::string, std::vector<double>> terms;
   std::vector<std::string> images;  // file names, for the warning about a skipped update
 };
 
@@ -26,8 +29,8 @@ struct UpdateReport {
 class TrainingWindow {
  public:
   void add(const UpdateReport& report);
-  // The curve's values {"train/loss": …, "train/loss_t0": …} over the window, which is then
-  // emptied.
+  // The curve's values {"train/loss": …, "train/loss_t0": …, "train/rayleigh": …} over the window,
+  // which is then emptied.
   nlohmann::json take();
 
   nlohmann::json to_json() const;
@@ -40,6 +43,7 @@ class TrainingWindow {
   std::array<double, kBins> bin_loss_{};
   std::array<std::int64_t, kBins> bin_count_{};
   std::map<std::string, double> learning_rates_;
+  std::map<std::string, std::pair<double, std::int64_t>> terms_;  // sum, images
 };
 
 // The distance between points of the curves, in updates: about 200 points a run, a function of the

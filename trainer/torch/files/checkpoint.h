@@ -18,6 +18,7 @@ namespace sarsweep::trainer {
 //   model.json             {"base": absolute path of the folder or checkpoint these weights lie
 //   over,
 //                           "base_digest", "adapters": {component: {"rank", "alpha", "targets"}},
+//                           "tokens": [text of row 0 of clip_l and clip_g, …], "pool",
 //                           "vae_scaling_factor", "prediction_type"}
 struct CheckpointContents {
   long step = 0;  // finished updates

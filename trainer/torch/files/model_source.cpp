@@ -8,6 +8,9 @@
 #include "schema/protocol/run_dir.h"
 #include "trainer/torch/files/checkpoint.h"
 #include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/files/single_file.h"
+#include "trainer/torch/files/vocabulary.h"
+#include "trainer/torch/model/learned_tokens.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -57,8 +60,36 @@ void set_factor(const TrainedName& name, std::string_view suffix, const at::Tens
   factor = value.clone();
 }
 
+// Gives the pipeline the learned tokens of a checkpoint. Returns the other weights.
+NamedTensors take_tokens(Pipeline& pipeline, const CheckpointContents& contents) {
+  NamedTensors others;
+  at::Tensor clip_l, clip_g;
+  for (const auto& [name, value] : contents.weights) {
+    if (name == "clip_l") {
+      clip_l = value;
+    } else if (name == "clip_g") {
+      clip_g = value;
+    } else {
+      others.emplace_back(name, value);
+    }
+  }
+  if (clip_l.defined() && clip_g.defined()) {
+    set_learned_tokens(pipeline, contents.model.at("tokens").get<std::vector<std::string>>(),
+                       clip_l, clip_g);
+  }
+  const bool argmax = contents.model.value("pool", "first_eos") == "hf_argmax";
+  for (ClipText* encoder : {&pipeline.text_encoder, &pipeline.text_encoder_2}) {
+    encoder->set_pooling(argmax ? Pooling::argmax : Pooling::first_eos);
+  }
+  return others;
+}
+
 ModelSource load_folder(const fs::path& path) {
   return {load_pipeline(path), {}, folder_digest(path)};
+}
+
+ModelSource load_file(const fs::path& path) {
+  return {load_single_file(path, vocabulary_file({})), {}, sha256_file(path)};
 }
 
 ModelSource load_nested(const fs::path& path, int depth) {
@@ -67,9 +98,10 @@ ModelSource load_nested(const fs::path& path, int depth) {
                                         std::to_string(kMaxDepth) +
                                         " checkpoints lie over each other");
   }
+  if (fs::is_regular_file(path)) return load_file(path);
   if (!fs::is_directory(path)) {
-    throw Error(ErrorCode::not_found, "model.path " + path.string() + " is not a folder",
-                "model.path");
+    throw Error(ErrorCode::not_found,
+                "model.path " + path.string() + " is neither a folder nor a file", "model.path");
   }
   if (!fs::exists(path / run_dir::kManifest)) return load_folder(path);
   const SealedCheckpoint checkpoint = verify_checkpoint(path);
@@ -86,11 +118,11 @@ ModelSource load_nested(const fs::path& path, int depth) {
   for (const auto& [name, settings] : source.adapters) {
     if (!adapters.contains(name)) merge_adapters(*component_named(source.pipeline, name));
   }
-  overlay_weights(source.pipeline, contents.weights, adapters);
+  overlay_weights(source.pipeline, take_tokens(source.pipeline, contents), adapters);
   source.adapters = adapters;
   source.pipeline.vae.set_scaling_factor(contents.model.at("vae_scaling_factor").get<double>());
-  source.pipeline.scheduler.prediction_type =
-      contents.model.value("prediction_type", source.pipeline.scheduler.prediction_type);
+  SchedulerConfig& scheduler = source.pipeline.scheduler;
+  scheduler.set_prediction_type(contents.model.value("prediction_type", scheduler.prediction_type));
   source.digest =
       sha256(source.digest + checkpoint.manifest["files"]["weights.safetensors"].dump() +
              to_json(adapters).dump());

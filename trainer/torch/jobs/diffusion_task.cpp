@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 
@@ -15,8 +16,9 @@
 
 #include "trainer/core/schedule/accumulation.h"
 #include "trainer/core/schedule/draws.h"
-#include "trainer/torch/jobs/latent_cache.h"
+#include "trainer/torch/jobs/latent_source.h"
 #include "trainer/torch/jobs/pictures.h"
+#include "trainer/torch/jobs/pixel_source.h"
 #include "trainer/torch/jobs/text_cache.h"
 #include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/training/diffusion_step.h"
@@ -33,23 +35,14 @@ std::span<float> row(at::Tensor& tensor, std::int64_t index) {
   return {tensor.mutable_data_ptr<float>() + index * size, static_cast<std::size_t>(size)};
 }
 
-at::Tensor time_ids_of(std::int64_t count, int resolution) {
-  const float side = static_cast<float>(resolution);
-  return at::tensor({side, side, 0.0F, 0.0F, side, side}).unsqueeze(0).repeat({count, 1});
-}
-
 at::Device device_of(const Pipeline& pipeline) {
   return pipeline.unet.parameters().front().second.device();
 }
 
-bool trains_text(const RunConfig& config) {
-  return config.text_encoder_1.mode != TrainMode::frozen ||
-         config.text_encoder_2.mode != TrainMode::frozen;
-}
-
 // The val images, encoded once: in job diffusion the VAE's encoder never changes.
 struct Validation {
-  at::Tensor latents;  // [N,4,h,w], scaled posterior means
+  at::Tensor latents;   // [N,4,h,w], scaled posterior means
+  at::Tensor time_ids;  // [N,6]
   std::vector<std::string> prompts;
 };
 
@@ -61,10 +54,13 @@ std::optional<Validation> prepare_validation(RunContext& run, const Dataset& dat
   run.check_stop();
   Validation validation;
   std::vector<AmplitudeImage> images;
+  std::vector<std::array<float, 6>> conditionings;
   for (std::size_t i = 0; i < std::min(kValImages, val->items().size()); ++i) {
     images.push_back(val->stretched(i));
+    conditionings.push_back(val->size_conditioning(i, val->items()[i].view));
     validation.prompts.push_back(val->items()[i].prompt);
   }
+  validation.time_ids = time_ids_of(conditionings);
   const at::Tensor pixels = pixels_of(images).to(device_of(pipeline));
   validation.latents =
       (pipeline.vae.encode(pixels).mean * pipeline.vae.config().scaling_factor).to(at::kCPU);
@@ -76,9 +72,8 @@ std::optional<Validation> prepare_validation(RunContext& run, const Dataset& dat
 struct DiffusionTask::State {
   State(RunContext& run, const TaskInputs& given)
       : inputs(given),
-        cache(
-            LatentCache::open(run.file().cache_dir, given.model.pipeline.vae, given.data,
-                              [&run](long done, long total) { run.stage("cache", done, total); })),
+        pixels(given.data, given.seed),
+        latents(run, given.model.pipeline.vae, given.data, pixels),
         validation(prepare_validation(run, given.data, given.model.pipeline)),
         text(given.model.pipeline),
         accumulation{static_cast<std::int64_t>(given.data.items().size()),
@@ -87,10 +82,8 @@ struct DiffusionTask::State {
         step(given.model.pipeline, given.config,
              lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {}
 
-  at::Tensor draw_latents(const std::vector<StreamSample>& samples) const {
-    std::vector<std::size_t> images;
-    for (const StreamSample& sample : samples) images.push_back(sample.image);
-    const Moments moments = cache.moments(images);
+  at::Tensor draw_latents(const std::vector<StreamSample>& samples) {
+    const Moments moments = latents.moments(samples);
     const double scale = inputs.model.pipeline.vae.config().scaling_factor;
     if (inputs.config.train.latent_mean) return moments.mean * scale;
     at::Tensor noise = at::empty(moments.mean.sizes(), at::kFloat);
@@ -138,11 +131,29 @@ struct DiffusionTask::State {
       const SampleDraws draw = draws(samples[static_cast<std::size_t>(i)]);
       draw.fill_noise(row(batch.noise, i));
       draw.fill_offset(row(batch.offset_noise, i));
-      batch.timesteps.mutable_data_ptr<std::int64_t>()[i] = draw.timestep();
+      batch.timesteps.mutable_data_ptr<std::int64_t>()[i] = timestep_of(draw);
     }
-    batch.time_ids = time_ids_of(count, inputs.data.options().resolution);
+    if (inputs.config.vae.mode == VaeMode::decoder) set_pictures(batch, samples);
+    batch.time_ids = pixels.time_ids(samples);
     set_captions(batch, samples);
     return batch;
+  }
+
+  std::int64_t timestep_of(const SampleDraws& draw) const {
+    const VaeTraining& vae = inputs.config.vae;
+    return vae.mode == VaeMode::decoder ? draw.timestep(vae.late_share, vae.t_max)
+                                        : draw.timestep();
+  }
+
+  // Of the samples that are refined; the others' rows stay zero and are not read.
+  void set_pictures(TrainBatch& batch, const std::vector<StreamSample>& samples) {
+    const std::int64_t side = inputs.data.options().resolution;
+    batch.pixels = at::zeros({static_cast<std::int64_t>(samples.size()), 3, side, side});
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      const auto row = static_cast<std::int64_t>(i);
+      if (batch.timesteps.const_data_ptr<std::int64_t>()[row] >= inputs.config.vae.t_max) continue;
+      batch.pixels[row].copy_(pixels_of(pixels.stretched(samples[i])));
+    }
   }
 
   SampleDraws draws(const StreamSample& sample) const {
@@ -162,13 +173,14 @@ struct DiffusionTask::State {
     batch.offset_noise = at::zeros({count, batch.latents.size(1), 1, 1}, at::kFloat);
     const std::int64_t width = kNoiseLevels / kStrata;
     batch.timesteps = at::full({count}, stratum * width + width / 2, at::kLong);
-    batch.time_ids = time_ids_of(count, inputs.data.options().resolution);
+    batch.time_ids = validation->time_ids;
     batch.conditioning = conditioning;
     return batch;
   }
 
   TaskInputs inputs;
-  LatentCache cache;
+  PixelSource pixels;
+  LatentSource latents;
   std::optional<Validation> validation;
   TextCache text;
   Accumulation accumulation;
@@ -190,8 +202,9 @@ UpdateReport DiffusionTask::update(long index) {
   for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
     const TrainBatch batch = state_->batch_of(samples);
-    const at::Tensor losses =
-        state_->step.micro(to_device(batch, device), range.size).loss.contiguous();
+    const MicroLosses micro = state_->step.micro(to_device(batch, device), range.size);
+    add_terms(micro, report);
+    const at::Tensor losses = micro.loss.contiguous();
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.timesteps.push_back(batch.timesteps.const_data_ptr<std::int64_t>()[i]);

@@ -8,7 +8,7 @@
 
 namespace sarsweep::trainer {
 
-// Job diffusion: UNet and text encoders on cached latents.
+// Job diffusion: UNet, text encoders and the VAE's decoder on cached latents.
 class DiffusionTask : public TrainingTask {
  public:
   DiffusionTask(RunContext& run, const TaskInputs& inputs);

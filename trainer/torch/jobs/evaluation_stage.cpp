@@ -3,6 +3,8 @@
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include <c10/core/GradMode.h>
 
@@ -66,7 +68,7 @@ Stretch protocol_stretch(const json& block, const DataOptions& options, const St
   DataOptions judged = options;
   judged.stretch = block["stretch"];
   judged.stretch_scope = "dataset";
-  return Dataset(judged, "train").stretch();
+  return measured_stretch(judged, judged.stretch, judged.stretch_scope);
 }
 
 // One evaluation: the items, and the pictures as they are made.
@@ -218,13 +220,32 @@ void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions
                               {"sha256", sha256(text)}});
 }
 
+void require_evaluable(const RunContext& run, const DataOptions& options, const Stretch& stretch) {
+  const json& block = run.file().protocol;
+  if (block.is_null()) return;
+  const Protocol protocol = parse_protocol(block, {}, options.resolution);
+  std::set<std::string> splits = {protocol.split};
+  if (run.stages().eval_every.amount > 0) splits.insert("val");
+  for (const std::string& split : splits) {
+    const Dataset data(options, split, stretch);
+    require_readable(data, evaluation_items(data, protocol.per_label));
+  }
+}
+
 std::vector<std::string> default_prompts(const Dataset& data, int per_label, std::size_t count) {
-  std::vector<std::string> prompts;
+  std::map<std::string, std::vector<std::string>> by_label;
+  std::size_t rounds = 0;
   for (const std::size_t index : evaluation_items(data, per_label)) {
+    std::vector<std::string>& known = by_label[data.items()[index].label];
     const std::string& prompt = data.items()[index].prompt;
-    if (prompts.size() == count) break;
-    if (std::find(prompts.begin(), prompts.end(), prompt) == prompts.end())
-      prompts.push_back(prompt);
+    if (std::find(known.begin(), known.end(), prompt) == known.end()) known.push_back(prompt);
+    rounds = std::max(rounds, known.size());
+  }
+  std::vector<std::string> prompts;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (const auto& [label, known] : by_label) {
+      if (round < known.size() && prompts.size() < count) prompts.push_back(known[round]);
+    }
   }
   return prompts;
 }

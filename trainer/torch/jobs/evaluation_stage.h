@@ -24,7 +24,12 @@ struct EvaluationRequest {
 void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
                     const EvaluationRequest& request);
 
-// The prompts of the first `count` distinct captions of the evaluation items of `data`.
+// Reads what evaluate_model will need of the data, so that a bad picture or a missing split ends a
+// run before it trains. `stretch`: of the run. Throws Error(invalid).
+void require_evaluable(const RunContext& run, const DataOptions& options, const Stretch& stretch);
+
+// `count` captions of the evaluation items of `data`: the first distinct one of every label, in
+// order of label, then the second, and so on.
 std::vector<std::string> default_prompts(const Dataset& data, int per_label, std::size_t count);
 
 }  // namespace sarsweep::trainer

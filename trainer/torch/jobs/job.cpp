@@ -56,7 +56,7 @@ class Job {
   explicit Job(RunContext& run)
       : run_(run),
         config_(parse_run_config(run.file().config)),
-        data_(training_split(data_options(run.file().config))),
+        data_(training_split(data_options_of(run.file()))),
         config_hash_(science_hash(run.file())),
         resume_(find_resume(run, config_hash_)),
         updates_(total_updates(config_.train, static_cast<std::int64_t>(data_.items().size()))),
@@ -66,10 +66,15 @@ class Job {
       throw Error(ErrorCode::invalid,
                   "model.path is missing; name a pipeline folder or a checkpoint", "model.path");
     }
+    if (config_.job == "diffusion") require_captions_with(config_.token.texts, data_);
     settle_threads();
   }
 
   JobOutcome run() {
+    require_evaluable(run_, data_.options(), data_.stretch());
+    if (data_.options().flip == "both") {
+      run_.warn("data.flip both mirrors range too: shadows and layover fall on both sides");
+    }
     run_.stage("load", 0, 1);
     model_.emplace(load_model(config_.model_path));
     run_.events().write("digests", {{"data", data_.digest()}, {"model", model_->digest}});

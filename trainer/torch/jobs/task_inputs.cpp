@@ -31,6 +31,8 @@ json model_document(const TaskInputs& inputs) {
   return {{"base", inputs.model_path},
           {"base_digest", inputs.model.digest},
           {"adapters", to_json(adapters)},
+          {"tokens", inputs.model.pipeline.learned_tokens},
+          {"pool", inputs.config.pool_at_greatest_id ? "hf_argmax" : "first_eos"},
           {"vae_scaling_factor", inputs.model.pipeline.vae.config().scaling_factor},
           {"prediction_type", inputs.model.pipeline.scheduler.prediction_type}};
 }
@@ -45,6 +47,19 @@ void restore_rule(UpdateRule& rule, const CheckpointContents& contents) {
   load_tensors_into(rule.groups(), contents.weights);
   rule.optimizer().load_state(contents.optimizer);
   if (!contents.ema.empty()) rule.load_averages(contents.ema);
+}
+
+void add_terms(const MicroLosses& losses, UpdateReport& report) {
+  const auto append = [&](const std::string& name, const at::Tensor& values) {
+    const at::Tensor flat = values.contiguous();
+    const float* begin = flat.const_data_ptr<float>();
+    auto& target = report.terms[name];
+    target.insert(target.end(), begin, begin + flat.numel());
+  };
+  for (const RefinementTerm& term : losses.terms) {
+    append(term.name, term.loss);
+    append(term.name + "_pixel_gradient", term.pixel_gradient);
+  }
 }
 
 void apply_update(UpdateRule& rule, long index, UpdateReport& report) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "schema/base/error.h"
+#include "trainer/core/data/picture_list.h"
 #include "trainer/core/schedule/draws.h"
 
 namespace sarsweep::trainer {
@@ -23,13 +24,13 @@ std::vector<StreamSample> SampleStream::samples(const UpdateRange& range) {
   return samples;
 }
 
+DataOptions data_options_of(const RunFile& file) {
+  DataOptions options = data_options(file.config);
+  options.cache_dir = file.cache_dir;
+  return options;
+}
+
 Dataset training_split(const DataOptions& options) {
-  if (options.crop != "center") {
-    throw Error(
-        ErrorCode::invalid,
-        "data.crop must be center: latents are cached once per image (got '" + options.crop + "')",
-        "data.crop");
-  }
   Dataset data(options, options.split);
   if (data.items().empty()) {
     throw Error(ErrorCode::invalid,
@@ -40,10 +41,22 @@ Dataset training_split(const DataOptions& options) {
 }
 
 std::optional<Dataset> validation_split(const DataOptions& options, const Stretch& stretch) {
-  const bool present = std::filesystem::is_directory(options.path / "val") ||
-                       std::filesystem::is_directory(options.path / "validation");
-  if (!present) return std::nullopt;
+  if (!has_split(options, "val")) return std::nullopt;
   return Dataset(options, "val", stretch);
+}
+
+void require_captions_with(const std::vector<std::string>& tokens, const Dataset& data) {
+  for (const std::string& token : tokens) {
+    const bool held = std::any_of(
+        data.items().begin(), data.items().end(),
+        [&](const DataItem& item) { return item.prompt.find(token) != std::string::npos; });
+    if (held) continue;
+    throw Error(ErrorCode::invalid,
+                "no caption of " + data.options().path.string() + " holds token.text '" + token +
+                    "'; put it there with prompt.replace, such as {\"a SAR image\": \"a " + token +
+                    " image\"}",
+                "token.text");
+  }
 }
 
 std::int64_t micro_batch_size(std::optional<std::int64_t> configured, std::int64_t global_batch,

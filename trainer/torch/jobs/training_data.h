@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "trainer/core/data/dataset.h"
+#include "trainer/core/run/run_file.h"
 #include "trainer/core/schedule/accumulation.h"
 
 namespace sarsweep::trainer {
@@ -29,10 +31,15 @@ class SampleStream {
   std::vector<std::int64_t> order_;
 };
 
-// The training split. Throws Error(invalid) for a crop that a cache of latents cannot serve.
+// The data fields of a run, statistics remembered in its cache folder.
+DataOptions data_options_of(const RunFile& file);
+// The training split, not empty.
 Dataset training_split(const DataOptions& options);
 // The val split; nullopt where the data has none.
 std::optional<Dataset> validation_split(const DataOptions& options, const Stretch& stretch);
+
+// Throws Error(invalid) for a token that no caption of `data` holds, after prompt.replace.
+void require_captions_with(const std::vector<std::string>& tokens, const Dataset& data);
 
 // Images of a forward pass: what the config says, else as many as 32 pictures of 256 x 256 have
 // pixels.

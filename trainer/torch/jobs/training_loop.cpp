@@ -24,15 +24,14 @@ struct LoopState {
   long samples_seen = 0;
   long skipped = 0;
   int skipped_in_a_row = 0;
-  double seconds = 0;  // of training, over all attempts
+  double seconds = 0;          // of training, over all attempts
+  bool owes_pictures = false;  // a stop broke off the samples or evaluation due at this step
   TrainingWindow window;
 
   json to_json() const {
-    return {{"samples_seen", samples_seen},
-            {"skipped", skipped},
-            {"skipped_in_a_row", skipped_in_a_row},
-            {"seconds", seconds},
-            {"window", window.to_json()}};
+    return {{"samples_seen", samples_seen},         {"skipped", skipped},
+            {"skipped_in_a_row", skipped_in_a_row}, {"seconds", seconds},
+            {"owes_pictures", owes_pictures},       {"window", window.to_json()}};
   }
   static LoopState from_json(long step, const json& document) {
     LoopState state;
@@ -41,6 +40,7 @@ struct LoopState {
     document.at("skipped").get_to(state.skipped);
     document.at("skipped_in_a_row").get_to(state.skipped_in_a_row);
     document.at("seconds").get_to(state.seconds);
+    state.owes_pictures = document.value("owes_pictures", false);
     state.window = TrainingWindow::from_json(document.at("window"));
     return state;
   }
@@ -66,6 +66,7 @@ class TrainingLoop {
   LoopEnd run() {
     run_.progress(state_.step, plan_.total);
     const bool at_the_end = state_.step >= plan_.total;
+    if (state_.owes_pictures) make_pictures();
     while (state_.step < plan_.total) {
       if (run_.signals().stop_requested()) return stop();
       if (!one_update()) return LoopEnd::diverged;
@@ -129,8 +130,20 @@ class TrainingLoop {
     const bool due = plan_.checkpoint_every > 0 && state_.step % plan_.checkpoint_every == 0;
     const bool asked = run_.signals().take_checkpoint_request();
     if (due) validate();
-    if (due || asked) save();
-    if (plan_.between) plan_.between(state_.step);
+    make_pictures();
+    if ((due || asked) && !state_.owes_pictures) save();
+  }
+
+  // Before the checkpoint of the same step: whoever resumes from it has them, or finds them owed.
+  void make_pictures() {
+    if (!plan_.between) return;
+    state_.owes_pictures = true;
+    try {
+      plan_.between(state_.step);
+      state_.owes_pictures = false;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::busy || !run_.signals().stop_requested()) throw;
+    }
   }
 
   LoopEnd stop() {

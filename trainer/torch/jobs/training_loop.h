@@ -31,7 +31,8 @@ struct LoopPlan {
   long total = 0;             // updates
   long checkpoint_every = 0;  // in updates; 0: at the end alone
   nlohmann::json facts;       // for the manifests: config_hash, threads, micro_batch, world_size
-  // Called at a boundary after `step` updates; samples and evaluations on the way are made here.
+  // Called at a boundary after `step` updates; samples and evaluations on the way are made here. An
+  // Error(busy) after a stop was asked for breaks them off: they are made again on resume.
   std::function<void(long step)> between;
 };
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
-#include <unordered_map>
 
 #include <c10/core/GradMode.h>
 
@@ -15,6 +14,7 @@
 #include "trainer/core/schedule/accumulation.h"
 #include "trainer/core/schedule/draws.h"
 #include "trainer/torch/jobs/pictures.h"
+#include "trainer/torch/jobs/pixel_source.h"
 #include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/training/vae_step.h"
 
@@ -23,29 +23,6 @@ namespace {
 
 constexpr std::size_t kValImages = 32, kChunk = 16;
 constexpr std::uint64_t kValSeed = 0;  // the same posterior noise in every run
-
-// Training pictures, decoded once as far as memory is granted.
-class PictureCache {
- public:
-  explicit PictureCache(const Dataset& data) : data_(data) {}
-
-  AmplitudeImage stretched(std::size_t index) {
-    if (const auto found = known_.find(index); found != known_.end()) return found->second;
-    AmplitudeImage image = data_.stretched(index);
-    const std::size_t bytes = image.pixels.size() * sizeof(float);
-    if (bytes_ + bytes <= kBudget) {
-      bytes_ += bytes;
-      known_.emplace(index, image);
-    }
-    return image;
-  }
-
- private:
-  static constexpr std::size_t kBudget = std::size_t{1} << 30;
-  const Dataset& data_;
-  std::unordered_map<std::size_t, AmplitudeImage> known_;
-  std::size_t bytes_ = 0;
-};
 
 at::Device device_of(const Autoencoder& vae) { return vae.parameters().front().second.device(); }
 
@@ -73,7 +50,7 @@ struct VaeTask::State {
       : run(context),
         inputs(given),
         validation(validation_split(given.data.options(), given.data.stretch())),
-        pictures(given.data),
+        pictures(given.data, given.seed),
         accumulation{static_cast<std::int64_t>(given.data.items().size()),
                      given.config.train.global_batch, given.config.train.tail},
         stream(given.seed, given.data.items().size()),
@@ -86,7 +63,7 @@ struct VaeTask::State {
     std::vector<AmplitudeImage> images;
     std::vector<std::int64_t> indices;
     for (const StreamSample& sample : samples) {
-      images.push_back(pictures.stretched(sample.image));
+      images.push_back(pictures.stretched(sample));
       indices.push_back(sample.sample_index);
     }
     return batch_of(images, inputs.seed, indices);
@@ -108,7 +85,7 @@ struct VaeTask::State {
       run.stage("scaling", static_cast<long>(begin), static_cast<long>(inputs.data.items().size()));
       std::vector<AmplitudeImage> images;
       for (std::size_t i = begin; i < std::min(begin + kChunk, inputs.data.items().size()); ++i) {
-        images.push_back(pictures.stretched(i));
+        images.push_back(pictures.plain(i));
       }
       const Moments moments = vae().encode(pixels_of(images).to(device_of(vae())));
       const at::Tensor mean = moments.mean.to(at::kDouble);
@@ -122,7 +99,7 @@ struct VaeTask::State {
   RunContext& run;
   TaskInputs inputs;
   std::optional<Dataset> validation;
-  PictureCache pictures;
+  PixelSource pictures;
   Accumulation accumulation;
   SampleStream stream;
   VaeStep step;
@@ -140,8 +117,9 @@ UpdateReport VaeTask::update(long index) {
   double sum = 0;
   for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
-    const at::Tensor losses =
-        state_->step.micro(state_->batch_of(samples), range.size).loss.contiguous();
+    const MicroLosses micro = state_->step.micro(state_->batch_of(samples), range.size);
+    add_terms(micro, report);
+    const at::Tensor losses = micro.loss.contiguous();
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);

@@ -5,6 +5,9 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/sigmoid.h>
+#include <ATen/ops/where.h>
+
+#include <c10/core/GradMode.h>
 
 #include "trainer/torch/model/attention.h"
 #include "trainer/torch/model/norm.h"
@@ -86,18 +89,48 @@ ClipText::ClipText(ClipText&&) noexcept = default;
 ClipText& ClipText::operator=(ClipText&&) noexcept = default;
 ClipText::~ClipText() = default;
 
-TextFeatures ClipText::forward(const at::Tensor& ids) const {
-  at::Tensor x = at::embedding(layers_->tokens, ids) + layers_->positions.narrow(0, 0, ids.size(1));
+TextFeatures ClipText::forward(const at::Tensor& ids, at::ScalarType type) const {
+  at::Tensor x = (embed(ids) + layers_->positions.narrow(0, 0, ids.size(1))).to(type);
   for (std::size_t i = 0; i + 1 < layers_->encoder.size(); ++i) x = layers_->encoder[i](x);
   TextFeatures features{x, {}};
   if (layers_->projection == nullptr) return features;  // Nobody reads the last layer.
 
   const at::Tensor last = layers_->final_norm(layers_->encoder.back()(x));
   // The first of equal maxima is the first EOS.
-  const at::Tensor end = ids.eq(config_.eos_token_id).to(at::kInt).argmax(-1);
+  const at::Tensor end = pooling_ == Pooling::argmax
+                             ? ids.to(at::kInt).argmax(-1)
+                             : ids.eq(config_.eos_token_id).to(at::kInt).argmax(-1);
   const at::Tensor rows = at::arange(ids.size(0), at::device(ids.device()).dtype(at::kLong));
   features.pooled = (*layers_->projection)(last.index({rows, end}));
   return features;
+}
+
+at::Tensor ClipText::embed(const at::Tensor& ids) const {
+  at::Tensor of_table = ids;
+  for (const std::int64_t id : token_ids_) of_table = of_table.masked_fill(ids.eq(id), 0);
+  at::Tensor x = at::embedding(layers_->tokens, of_table);
+  for (std::size_t i = 0; i < token_ids_.size(); ++i) {
+    const at::Tensor row = token_rows_[static_cast<std::int64_t>(i)].to(x.scalar_type());
+    x = at::where(ids.eq(token_ids_[i]).unsqueeze(-1), row, x);
+  }
+  return x;
+}
+
+void ClipText::set_token_rows(std::vector<std::int64_t> ids, at::Tensor rows) {
+  token_ids_ = std::move(ids);
+  token_rows_ = std::move(rows);
+  companions_ = {token_rows_};
+}
+
+void ClipText::replace_table(const at::Tensor& table) {
+  const c10::NoGradGuard no_grad;
+  layers_->tokens.set_data(table);
+  config_.vocab_size = static_cast<int>(table.size(0));
+  config_.json["vocab_size"] = config_.vocab_size;
+  if (pooling_ == Pooling::first_eos) config_.json["eos_token_id"] = config_.eos_token_id;
+  token_ids_.clear();
+  token_rows_ = at::Tensor();
+  companions_.clear();
 }
 
 }  // namespace sarsweep::trainer

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "trainer/core/config/model_config.h"
 #include "trainer/torch/model/component.h"
@@ -9,9 +11,13 @@ namespace sarsweep::trainer {
 
 struct TextFeatures {
   at::Tensor hidden;  // output of the last layer but one, no final norm: [B,77,d]
-  at::Tensor pooled;  // last layer -> final norm -> row of the first EOS -> projection: [B,p];
-                      // undefined without a projection
+  at::Tensor pooled;  // last layer -> final norm -> row of the pooled position -> projection:
+                      // [B,p]; undefined without a projection
 };
+
+// Where the pooled row is taken. first_eos: at the first EOS. argmax: at the greatest id, which is
+// an added token where the prompt holds one, as transformers does for eos_token_id 2.
+enum class Pooling { first_eos, argmax };
 
 // CLIPTextModel / CLIPTextModelWithProjection; names "text_model.…", "text_projection.weight".
 class ClipText : public Component {
@@ -22,13 +28,30 @@ class ClipText : public Component {
   ClipText& operator=(ClipText&&) noexcept;
   ~ClipText();
 
-  TextFeatures forward(const at::Tensor& ids) const;  // [B,77] int64
+  // ids [B,77] int64; computes in `type`.
+  TextFeatures forward(const at::Tensor& ids, at::ScalarType type = at::kFloat) const;
   const ClipTextConfig& config() const { return config_; }
+  Pooling pooling() const { return pooling_; }
+  void set_pooling(Pooling pooling) { pooling_ = pooling; }
+
+  // Learned tokens (learned_tokens.h): where an id is ids[i], rows[i] is read in place of what the
+  // table holds. rows: [n,d] fp32, undefined without tokens; gradients flow to it.
+  void set_token_rows(std::vector<std::int64_t> ids, at::Tensor rows);
+  const std::vector<std::int64_t>& token_ids() const { return token_ids_; }
+  const at::Tensor& token_rows() const { return token_rows_; }
+  // Another table [v,d]; drops the learned tokens' own rows. The config follows, and names EOS
+  // where the first one is pooled, so that transformers pools there too.
+  void replace_table(const at::Tensor& table);
 
  private:
+  at::Tensor embed(const at::Tensor& ids) const;
+
   struct Layers;
   ClipTextConfig config_;
   std::unique_ptr<Layers> layers_;
+  Pooling pooling_ = Pooling::first_eos;
+  std::vector<std::int64_t> token_ids_;
+  at::Tensor token_rows_;
 };
 
 }  // namespace sarsweep::trainer

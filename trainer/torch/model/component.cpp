@@ -26,8 +26,10 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Ten
 at::Tensor Layer::operator()(const at::Tensor& x) const {
   const bool is_linear = weight.dim() == 2;
   if (is_linear && adapter) return lora_linear(x, *this);
-  if (is_linear) return at::linear(x, weight, bias);
-  at::Tensor y = convolve(x, weight, bias, stride, padding);
+  const at::Tensor cast = weight.to(x.scalar_type());
+  const at::Tensor cast_bias = bias.defined() ? bias.to(x.scalar_type()) : bias;
+  if (is_linear) return at::linear(x, cast, cast_bias);
+  at::Tensor y = convolve(x, cast, cast_bias, stride, padding);
   if (!adapter) return y;
   const at::Tensor inner =
       convolve(x, adapter->down.to(x.scalar_type()), at::Tensor(), stride, padding);
@@ -75,6 +77,7 @@ void Component::require_grad(bool on) {
 void Component::to(at::Device device, at::ScalarType dtype) {
   const c10::NoGradGuard no_grad;
   for (auto& [name, tensor] : parameters_) tensor.set_data(tensor.to(device, dtype));
+  for (at::Tensor& tensor : companions_) tensor.set_data(tensor.to(device));
   for (const auto& layer : layers_) {
     if (!layer->adapter) continue;
     layer->adapter->down.set_data(layer->adapter->down.to(device));

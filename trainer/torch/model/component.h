@@ -24,7 +24,8 @@ struct Adapter {
 };
 
 // A Linear or Conv2d: what an adapter can be attached to. `weight` and `bias` are handles to the
-// component's parameters: changing them in place changes the forward pass.
+// component's parameters: changing them in place changes the forward pass. Computes in the type of
+// its input, to which parameters and adapters are cast; gradients come back in their own.
 struct Layer {
   std::string name;   // module path: "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
   at::Tensor weight;  // [out, in] or [out, in, k, k]
@@ -61,6 +62,9 @@ class Component {
   Layer* add_linear(const std::string& name, std::int64_t in, std::int64_t out, bool bias);
   Layer* add_conv(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel,
                   std::int64_t stride, std::int64_t padding);
+
+ protected:
+  std::vector<at::Tensor> companions_;  // move with the parameters, fp32 always
 
  private:
   at::Device device_;  // where add_parameter allocates

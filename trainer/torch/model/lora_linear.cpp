@@ -58,15 +58,16 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
 
 at::Tensor lora_linear(const at::Tensor& x, const Layer& layer) {
   const Adapter& adapter = *layer.adapter;
+  const at::Tensor weight = layer.weight.to(x.scalar_type());
   const std::optional<at::Tensor> bias =
-      layer.bias.defined() ? std::optional(layer.bias) : std::nullopt;
-  const bool frozen = !layer.weight.requires_grad() && !(bias && bias->requires_grad());
+      layer.bias.defined() ? std::optional(layer.bias.to(x.scalar_type())) : std::nullopt;
+  const bool frozen = !weight.requires_grad() && !(bias && bias->requires_grad());
   if (frozen) {
-    return LoraLinear::apply(x, layer.weight, adapter.down, adapter.up, bias, adapter.scale());
+    return LoraLinear::apply(x, weight, adapter.down, adapter.up, bias, adapter.scale());
   }
   const at::Tensor inner = at::linear(x, adapter.down.to(x.scalar_type()));
   const at::Tensor branch = at::linear(inner, adapter.up.to(x.scalar_type()));
-  return at::add(at::linear(x, layer.weight, bias), branch, adapter.scale());
+  return at::add(at::linear(x, weight, bias), branch, adapter.scale());
 }
 
 }  // namespace sarsweep::trainer

@@ -13,7 +13,7 @@ GroupNorm::GroupNorm(Component& owner, const std::string& name, std::int64_t cha
       eps(epsilon) {}
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
-  return at::group_norm(x, groups, weight, bias, eps);
+  return at::group_norm(x, groups, weight.to(x.scalar_type()), bias.to(x.scalar_type()), eps);
 }
 
 LayerNorm::LayerNorm(Component& owner, const std::string& name, std::int64_t width, double epsilon)
@@ -22,7 +22,8 @@ LayerNorm::LayerNorm(Component& owner, const std::string& name, std::int64_t wid
       eps(epsilon) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  return at::layer_norm(x, weight.sizes(), weight, bias, eps);
+  return at::layer_norm(x, weight.sizes(), weight.to(x.scalar_type()), bias.to(x.scalar_type()),
+                        eps);
 }
 
 }  // namespace sarsweep::trainer

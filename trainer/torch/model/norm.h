@@ -9,6 +9,8 @@
 
 namespace sarsweep::trainer {
 
+// Both compute in the type of their input; their statistics are fp32.
+
 // Group normalisation of [B,C,h,w] with an affine map per channel.
 struct GroupNorm {
   GroupNorm(Component& owner, const std::string& name, std::int64_t channels, std::int64_t groups,

@@ -33,9 +33,10 @@ Conditioning encode_prompts(const Pipeline& pipeline, const std::vector<std::str
                     ids_2.to(device_of(pipeline.text_encoder_2)));
 }
 
-Conditioning encode_ids(const Pipeline& pipeline, const at::Tensor& ids, const at::Tensor& ids_2) {
-  const TextFeatures first = pipeline.text_encoder.forward(ids);
-  const TextFeatures second = pipeline.text_encoder_2.forward(ids_2);
+Conditioning encode_ids(const Pipeline& pipeline, const at::Tensor& ids, const at::Tensor& ids_2,
+                        at::ScalarType type) {
+  const TextFeatures first = pipeline.text_encoder.forward(ids, type);
+  const TextFeatures second = pipeline.text_encoder_2.forward(ids_2, type);
   return {at::cat({first.hidden, second.hidden}, -1), second.pooled};
 }
 

@@ -21,6 +21,7 @@ struct Pipeline {
   Tokenizer tokenizer, tokenizer_2;
   SchedulerConfig scheduler;
   nlohmann::json model_index;
+  std::vector<std::string> learned_tokens;  // in the order of their rows (learned_tokens.h)
 };
 
 // What a prompt becomes for the UNet.
@@ -30,6 +31,8 @@ struct Conditioning {
 };
 // Tokenises and encodes. Gradients flow if the encoders' tensors require them.
 Conditioning encode_prompts(const Pipeline& pipeline, const std::vector<std::string>& prompts);
-Conditioning encode_ids(const Pipeline& pipeline, const at::Tensor& ids, const at::Tensor& ids_2);
+// Computes in `type`.
+Conditioning encode_ids(const Pipeline& pipeline, const at::Tensor& ids, const at::Tensor& ids_2,
+                        at::ScalarType type = at::kFloat);
 
 }  // namespace sarsweep::trainer

@@ -54,9 +54,13 @@ Transformer2D::Transformer2D(Component& owner, const std::string& name, const Op
       blocks(make_blocks(owner, name, options)),
       proj_out(owner.add_linear(name + ".proj_out", options.channels, options.channels, true)) {}
 
-at::Tensor Transformer2D::operator()(const at::Tensor& x, const at::Tensor& context) const {
+at::Tensor Transformer2D::operator()(const at::Tensor& x, const at::Tensor& context,
+                                     Activations activations) const {
   at::Tensor tokens = (*proj_in)(norm(x).flatten(2).transpose(1, 2));
-  for (const TransformerBlock& block : blocks) tokens = block(tokens, context);
+  for (const TransformerBlock& block : blocks) {
+    tokens = run_block(activations, tokens, context,
+                       [&block](const at::Tensor& t, const at::Tensor& c) { return block(t, c); });
+  }
   // x first: the sum takes the memory layout of the feature map, not that of the tokens.
   return x + (*proj_out)(tokens).transpose(1, 2).view(x.sizes());
 }

@@ -9,6 +9,7 @@
 #include "trainer/torch/model/attention.h"
 #include "trainer/torch/model/component.h"
 #include "trainer/torch/model/norm.h"
+#include "trainer/torch/model/recompute.h"
 
 namespace sarsweep::trainer {
 
@@ -34,7 +35,8 @@ struct Transformer2D {
   };
   Transformer2D(Component& owner, const std::string& name, const Options& options);
   // x [B,channels,h,w], context [B,T,context_width] -> [B,channels,h,w].
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const;
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& context,
+                        Activations activations) const;
 
   GroupNorm norm;
   const Layer* proj_in;

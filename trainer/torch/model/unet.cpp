@@ -117,7 +117,7 @@ at::Tensor UNet::forward(const at::Tensor& sample, const at::Tensor& timesteps,
   const at::Tensor embedding = blocks_->time_embedding(time.to(sample.scalar_type())) +
                                blocks_->add_embedding(added.to(sample.scalar_type()));
   const at::Tensor activated_time = at::silu(embedding);
-  const UNetSignal signal{activated_time, context};
+  const UNetSignal signal{activated_time, context, activations_};
 
   at::Tensor x = (*blocks_->conv_in)(sample);
   std::vector<at::Tensor> skips = {x};

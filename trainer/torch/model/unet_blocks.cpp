@@ -26,6 +26,16 @@ Transformer2D::Options transformer_options(const LevelOptions& level) {
   return options;
 }
 
+at::Tensor pass(const ResnetBlock& resnet, const at::Tensor& x, const UNetSignal& signal) {
+  return run_block(
+      signal.activations, x, signal.activated_time,
+      [&resnet](const at::Tensor& h, const at::Tensor& time) { return resnet(h, time); });
+}
+
+at::Tensor pass(const Transformer2D& attention, const at::Tensor& x, const UNetSignal& signal) {
+  return attention(x, signal.context, signal.activations);
+}
+
 std::string indexed(const std::string& name, std::size_t index) {
   return name + "." + std::to_string(index);
 }
@@ -52,8 +62,8 @@ DownBlock::DownBlock(Component& owner, const std::string& name, std::int64_t in,
 at::Tensor DownBlock::operator()(at::Tensor x, const UNetSignal& signal,
                                  std::vector<at::Tensor>& skips) const {
   for (std::size_t i = 0; i < resnets.size(); ++i) {
-    x = resnets[i](x, signal.activated_time);
-    if (!attentions.empty()) x = attentions[i](x, signal.context);
+    x = pass(resnets[i], x, signal);
+    if (!attentions.empty()) x = pass(attentions[i], x, signal);
     skips.push_back(x);
   }
   if (downsampler != nullptr) {
@@ -69,8 +79,7 @@ MidBlock::MidBlock(Component& owner, const std::string& name, const LevelOptions
       second(owner, name + ".resnets.1", resnet_options(options.channels, options)) {}
 
 at::Tensor MidBlock::operator()(const at::Tensor& x, const UNetSignal& signal) const {
-  const at::Tensor h = attention(first(x, signal.activated_time), signal.context);
-  return second(h, signal.activated_time);
+  return pass(second, pass(attention, pass(first, x, signal), signal), signal);
 }
 
 UpBlock::UpBlock(Component& owner, const std::string& name, std::int64_t in,
@@ -93,9 +102,9 @@ UpBlock::UpBlock(Component& owner, const std::string& name, std::int64_t in,
 at::Tensor UpBlock::operator()(at::Tensor x, const UNetSignal& signal,
                                std::vector<at::Tensor>& skips) const {
   for (std::size_t i = 0; i < resnets.size(); ++i) {
-    x = resnets[i](at::cat({x, skips.back()}, 1), signal.activated_time);
+    x = pass(resnets[i], at::cat({x, skips.back()}, 1), signal);
     skips.pop_back();
-    if (!attentions.empty()) x = attentions[i](x, signal.context);
+    if (!attentions.empty()) x = pass(attentions[i], x, signal);
   }
   if (upsampler == nullptr) return x;
   return upsample(x, skips.back().size(2), skips.back().size(3), *upsampler);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "trainer/torch/model/component.h"
+#include "trainer/torch/model/recompute.h"
 #include "trainer/torch/model/resnet.h"
 #include "trainer/torch/model/transformer.h"
 
@@ -16,6 +17,7 @@ namespace sarsweep::trainer {
 struct UNetSignal {
   const at::Tensor& activated_time;  // SiLU(time embedding) [B,4·C0]
   const at::Tensor& context;         // [B,T,cross]
+  Activations activations;           // of resnets and transformer blocks
 };
 
 // What the blocks of one resolution share.

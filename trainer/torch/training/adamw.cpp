@@ -28,9 +28,8 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, AdamWOptions options)
   for (std::size_t g = 0; g < groups_.size(); ++g) slots_[g].resize(groups_[g].tensors.size());
 }
 
-void AdamW::step(double multiplier, const at::Tensor& divisor) {
+void AdamW::step(double multiplier, const std::vector<at::Tensor>& divisors) {
   const c10::NoGradGuard no_grad;
-  const std::optional<at::Tensor> scale = divisor.defined() ? std::optional(divisor) : std::nullopt;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     StepLists lists;
     for (std::size_t i = 0; i < slots_[g].size(); ++i) {
@@ -49,11 +48,13 @@ void AdamW::step(double multiplier, const at::Tensor& divisor) {
       lists.steps.push_back(slot.step);
     }
     if (lists.parameters.empty()) continue;
+    const bool divided = !divisors.empty() && divisors[g].defined();
+    const std::optional<at::Tensor> scale = divided ? std::optional(divisors[g]) : std::nullopt;
     at::_foreach_add_(lists.steps, 1);
     at::_fused_adamw_(lists.parameters, lists.gradients, lists.exp_avgs, lists.exp_avg_sqs, {},
                       lists.steps, groups_[g].lr * multiplier, options_.beta1, options_.beta2,
-                      options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false,
-                      scale);
+                      groups_[g].decays ? options_.weight_decay : 0.0, options_.eps,
+                      /*amsgrad=*/false, /*maximize=*/false, scale);
   }
 }
 

@@ -17,9 +17,10 @@ class AdamW {
  public:
   AdamW(std::vector<ParameterGroup> groups, AdamWOptions options);
 
-  // One step with the gradients divided by `divisor` (fp32 scalar tensor; undefined: 1), each group
-  // at its lr times `multiplier`. Divides the gradients in place.
-  void step(double multiplier, const at::Tensor& divisor = {});
+  // One step, each group at its lr times `multiplier`, with its gradients divided by its divisor
+  // (fp32 scalar tensor; undefined: 1). `divisors` has one a group, or is empty: 1 for all. Divides
+  // the gradients in place.
+  void step(double multiplier, const std::vector<at::Tensor>& divisors = {});
   void zero_grad();  // Drops the gradients.
   // The gradients that exist, by trained name.
   NamedTensors gradients() const;

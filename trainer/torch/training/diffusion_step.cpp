@@ -22,10 +22,11 @@ at::Tensor table(const std::array<float, kTimesteps>& values, at::Device device)
       .to(device);
 }
 
-at::Tensor min_snr_table(const NoiseSchedule& schedule, double gamma, at::Device device) {
+at::Tensor min_snr_table(const NoiseSchedule& schedule, double gamma, Prediction prediction,
+                         at::Device device) {
   std::array<float, kTimesteps> weights{};
   for (std::size_t t = 0; t < kTimesteps; ++t) {
-    weights[t] = static_cast<float>(schedule.min_snr_weight(t, gamma));
+    weights[t] = static_cast<float>(schedule.min_snr_weight(t, gamma, prediction));
   }
   return table(weights, device);
 }
@@ -42,46 +43,86 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
                              std::uint64_t seed)
     : pipeline_(pipeline),
       config_(config),
+      stretch_(stretch_kind(config.stretch)),
       rule_(select_trainable(pipeline, config, seed), config.train, schedule),
-      trains_text_(config.text_encoder_1.mode != TrainMode::frozen ||
-                   config.text_encoder_2.mode != TrainMode::frozen) {
+      trains_text_(trains_text(config)),
+      compute_type_(config.train.bf16 ? at::kBFloat16 : at::kFloat) {
+  const Pooling pooling = config.pool_at_greatest_id ? Pooling::argmax : Pooling::first_eos;
+  pipeline.text_encoder.set_pooling(pooling);
+  pipeline.text_encoder_2.set_pooling(pooling);
+  pipeline.unet.set_activations(config.train.recompute_blocks ? Activations::recompute
+                                                              : Activations::keep);
+  const bool velocity = config.train.prediction == Prediction::velocity;
+  pipeline.scheduler.set_prediction_type(velocity ? "v_prediction" : "epsilon");
   const NoiseSchedule noise =
       make_noise_schedule(pipeline.scheduler.beta_start, pipeline.scheduler.beta_end);
   const at::Device device = device_of(pipeline.unet);
   signal_ = table(noise.signal, device);
   noise_ = table(noise.noise, device);
   if (config.train.min_snr_gamma) {
-    weight_ = min_snr_table(noise, *config.train.min_snr_gamma, device);
+    weight_ = min_snr_table(noise, *config.train.min_snr_gamma, config.train.prediction, device);
   }
 }
 
 MicroLosses DiffusionStep::micro(const TrainBatch& batch, std::int64_t images_of_update) {
-  const Losses losses = forward(batch);
+  const Pass pass = predict(batch);
+  MicroLosses losses = diffusion_losses(batch, pass);
+  if (config_.vae.mode == VaeMode::decoder) refine(losses, batch, pass);
   add_gradients(losses.loss, images_of_update);
-  return report_losses(losses.loss, losses.diffusion);
+  return report_losses(losses);
 }
 
 MicroLosses DiffusionStep::losses(const TrainBatch& batch) {
   const c10::NoGradGuard no_grad;
-  const Losses losses = forward(batch);
-  return report_losses(losses.loss, losses.diffusion);
+  return report_losses(diffusion_losses(batch, predict(batch)));
 }
 
-DiffusionStep::Losses DiffusionStep::forward(const TrainBatch& batch) {
+DiffusionStep::Pass DiffusionStep::predict(const TrainBatch& batch) {
   const at::Tensor latents = latents_of(batch);
-  at::Tensor target = batch.noise;
+  at::Tensor noise = batch.noise;
   if (config_.train.noise_offset > 0) {
-    target = target + config_.train.noise_offset * batch.offset_noise;
+    noise = noise + config_.train.noise_offset * batch.offset_noise;
   }
-  const at::Tensor noisy = per_image(signal_.index_select(0, batch.timesteps)) * latents +
-                           per_image(noise_.index_select(0, batch.timesteps)) * target;
+  const at::Tensor alpha = per_image(signal_.index_select(0, batch.timesteps));
+  const at::Tensor sigma = per_image(noise_.index_select(0, batch.timesteps));
+  const at::Tensor noisy = alpha * latents + sigma * noise;
+  const at::Tensor target =
+      config_.train.prediction == Prediction::velocity ? alpha * noise - sigma * latents : noise;
   const Conditioning text = conditioning_of(batch);
-  const at::Tensor prediction =
-      pipeline_.unet.forward(noisy, batch.timesteps, text.context, text.pooled, batch.time_ids);
+  const at::Tensor prediction = pipeline_.unet.forward(
+      noisy.to(compute_type_), batch.timesteps, text.context.to(compute_type_),
+      text.pooled.to(compute_type_), batch.time_ids);
+  return {noisy, target, prediction.to(at::kFloat)};
+}
+
+MicroLosses DiffusionStep::diffusion_losses(const TrainBatch& batch, const Pass& pass) const {
   const at::Tensor diffusion =
-      (prediction.to(at::kFloat) - target).square().mean(at::IntArrayRef(kPicture));
-  if (!weight_.defined()) return {diffusion, diffusion};
-  return {diffusion * weight_.index_select(0, batch.timesteps), diffusion};
+      (pass.predicted - pass.target).square().mean(at::IntArrayRef(kPicture));
+  if (!weight_.defined()) return {diffusion, diffusion, {}};
+  return {diffusion * weight_.index_select(0, batch.timesteps), diffusion, {}};
+}
+
+at::Tensor DiffusionStep::clean_latents(const at::Tensor& noisy, const at::Tensor& prediction,
+                                        const at::Tensor& timesteps) const {
+  const at::Tensor alpha = per_image(signal_.index_select(0, timesteps));
+  const at::Tensor sigma = per_image(noise_.index_select(0, timesteps));
+  if (config_.train.prediction == Prediction::velocity) return alpha * noisy - sigma * prediction;
+  return (noisy - sigma * prediction) / alpha;
+}
+
+void DiffusionStep::refine(MicroLosses& losses, const TrainBatch& batch, const Pass& pass) const {
+  const at::Tensor rows = batch.timesteps.lt(config_.vae.t_max).nonzero().squeeze(1);
+  if (rows.numel() == 0) return;
+  const at::Tensor t = batch.timesteps.index_select(0, rows);
+  at::Tensor clean =
+      clean_latents(pass.noisy.index_select(0, rows), pass.predicted.index_select(0, rows), t);
+  if (config_.vae.decoder_only) clean = clean.detach();
+  const at::Tensor decoded = pipeline_.vae.decode(clean / pipeline_.vae.config().scaling_factor);
+  losses.terms = refinement_terms(decoded, batch.pixels.index_select(0, rows),
+                                  config_.vae.refinement, stretch_);
+  if (losses.terms.empty()) return;
+  measure_gradients(losses.terms, decoded);
+  losses.loss = losses.loss.index_add(0, rows, weighted_sum(losses.terms));
 }
 
 at::Tensor DiffusionStep::latents_of(const TrainBatch& batch) const {
@@ -93,9 +134,9 @@ at::Tensor DiffusionStep::latents_of(const TrainBatch& batch) const {
 }
 
 Conditioning DiffusionStep::conditioning_of(const TrainBatch& batch) {
-  Conditioning text = batch.conditioning
-                          ? *batch.conditioning
-                          : encode_ids(pipeline_, batch.input_ids, batch.input_ids_2);
+  Conditioning text =
+      batch.conditioning ? *batch.conditioning
+                         : encode_ids(pipeline_, batch.input_ids, batch.input_ids_2, compute_type_);
   if (!batch.drop.defined()) return text;
   const at::Tensor drop = batch.drop.to(at::kBool);
   if (!drop.any().item<bool>()) return text;

@@ -7,11 +7,12 @@
 namespace sarsweep::trainer {
 
 void add_gradients(const at::Tensor& losses, std::int64_t images_of_update) {
+  if (!losses.requires_grad()) return;
   torch::autograd::backward({losses.sum() / static_cast<double>(images_of_update)}, {});
 }
 
-MicroLosses report_losses(const at::Tensor& loss, const at::Tensor& diffusion) {
-  return {loss.detach().cpu(), diffusion.detach().cpu()};
+MicroLosses report_losses(const MicroLosses& losses) {
+  return {losses.loss.detach().cpu(), losses.diffusion.detach().cpu(), report_terms(losses.terms)};
 }
 
 at::Tensor draw_latents(const Moments& moments, const at::Tensor& noise) {

@@ -26,6 +26,7 @@ void require_diffusion_inputs(const TrainBatch& inputs, const RunConfig& config)
   if (!inputs.latents.defined() && !config.train.latent_mean) {
     require(inputs.posterior_noise, "posterior_noise");
   }
+  if (config.vae.mode == VaeMode::decoder) require(inputs.pixels, "pixels");
   if (config.train.noise_offset > 0) require(inputs.offset_noise, "offset_noise");
   require(inputs.noise, "noise");
   require(inputs.timesteps, "timesteps");
@@ -59,7 +60,11 @@ class Replay {
       const double total = losses.loss.sum(at::kDouble).item<double>();
       const double term = losses.diffusion.sum(at::kDouble).item<double>();
       const auto images = static_cast<double>(micro.size);
-      result_.losses["micro"].push_back({{"loss", total / images}, {term_, term / images}});
+      nlohmann::json means = {{"loss", total / images}, {term_, term / images}};
+      for (const RefinementTerm& refined : losses.terms) {
+        means[refined.name] = refined.loss.sum(at::kDouble).item<double>() / images;
+      }
+      result_.losses["micro"].push_back(std::move(means));
       sum += total;
     }
     if (index == 0) {

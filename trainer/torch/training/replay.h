@@ -19,9 +19,11 @@ namespace sarsweep::trainer {
 TrainBatch parse_replay_inputs(const NamedTensors& tensors);
 
 struct ReplayResult {
-  // {"micro": [{loss, diffusion}], "updates": [{loss, grad_norm}]}; a pass's numbers are means over
-  // its images, an update's loss is the mean over its images, grad_norm is before clipping. Job vae
-  // has l1 in place of diffusion.
+  // {"micro": [{loss, diffusion, rayleigh?, histogram?, anchor?}], "updates": [{loss, grad_norm}]};
+  // a pass's numbers are means over its images, an update's loss is the mean over its images,
+  // grad_norm is before clipping. The refinement terms are not weighted; images that were not
+  // refined count as 0, and a pass without a refined one has no terms. Job vae has l1 in place of
+  // diffusion.
   nlohmann::json losses;
   NamedTensors weights;          // trained tensors after the last update, and "ema.<name>"
   NamedTensors first_gradients;  // of update 0, before clipping

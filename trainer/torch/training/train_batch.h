@@ -12,7 +12,8 @@ namespace sarsweep::trainer {
 // The images of one pass with all randomness supplied; fp32 unless said otherwise. A tensor that a
 // job does not read stays undefined.
 struct TrainBatch {
-  // Diffusion reads latents, or pixels with posterior noise; job vae reads the latter.
+  // Diffusion reads latents, or pixels with posterior noise; job vae reads the latter. Decoder
+  // refinement reads the pixels of images below vae.t_max beside either.
   at::Tensor latents;          // [B,4,h,w], scaled
   at::Tensor pixels;           // [B,3,H,W] in [-1,1]
   at::Tensor posterior_noise;  // [B,4,h,w]

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
+#include "trainer/torch/model/learned_tokens.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -63,6 +65,17 @@ NamedTensors parameter_tensors(const Component& component, const std::string& pr
   return tensors;
 }
 
+// What stands between latents and pictures.
+NamedTensors decoder_tensors(const Autoencoder& vae) {
+  NamedTensors tensors;
+  for (auto& [name, tensor] : parameter_tensors(vae, "vae")) {
+    if (name.starts_with("vae.decoder.") || name.starts_with("vae.post_quant_conv.")) {
+      tensors.emplace_back(name, tensor);
+    }
+  }
+  return tensors;
+}
+
 void freeze(Component& component) {
   component.require_grad(false);
   for (auto& [name, tensor] : adapter_tensors(component, "")) tensor.set_requires_grad(false);
@@ -70,7 +83,38 @@ void freeze(Component& component) {
 
 ParameterGroup train_group(std::string name, double lr, NamedTensors tensors) {
   for (auto& [tensor_name, tensor] : tensors) tensor.set_requires_grad(true);
-  return {std::move(name), lr, std::move(tensors)};
+  return {std::move(name), lr, /*decays=*/true, std::move(tensors)};
+}
+
+TokenInit token_init(const std::string& name) {
+  if (name == "random") return TokenInit::random;
+  return name == "word" ? TokenInit::word : TokenInit::mean;
+}
+
+void require_learned(const Pipeline& pipeline, const TokenConfig& token) {
+  const std::vector<std::string>& known = pipeline.learned_tokens;
+  for (const std::string& text : token.texts) {
+    if (std::find(known.begin(), known.end(), text) != known.end()) continue;
+    throw Error(ErrorCode::invalid,
+                fmt::format("token.text is '{}', which the model has not learned, and token.train "
+                            "is false; set token.train: true, or leave token.text out",
+                            text),
+                "token.text");
+  }
+}
+
+void add_tokens(std::vector<ParameterGroup>& groups, Pipeline& pipeline, const TokenConfig& token,
+                std::uint64_t seed) {
+  if (!token.train) return require_learned(pipeline, token);
+  add_learned_tokens(pipeline, token.texts, token_init(token.init), seed);
+  if (pipeline.learned_tokens.empty()) {
+    throw Error(ErrorCode::invalid,
+                "token.train is true and there is no token; name one in token.text, such as <SAR>",
+                "token.text");
+  }
+  ParameterGroup group = train_group("token", token.lr, learned_rows(pipeline));
+  group.decays = false;
+  groups.push_back(std::move(group));
 }
 
 // `plan` is the same network on the meta device.
@@ -95,6 +139,7 @@ std::vector<ParameterGroup> select_trainable(Pipeline& pipeline, const RunConfig
   Component* const parts[] = {&pipeline.unet, &pipeline.vae, &pipeline.text_encoder,
                               &pipeline.text_encoder_2};
   for (Component* part : parts) freeze(*part);
+  for (auto& [name, rows] : learned_rows(pipeline)) rows.set_requires_grad(false);
   std::vector<ParameterGroup> groups;
   if (config.job == "vae") {
     groups.push_back(train_group("vae", config.vae.lr, parameter_tensors(pipeline.vae, "vae")));
@@ -107,10 +152,14 @@ std::vector<ParameterGroup> select_trainable(Pipeline& pipeline, const RunConfig
   add_network(groups, pipeline.text_encoder_2,
               ClipText(pipeline.text_encoder_2.config(), at::kMeta), config.text_encoder_2,
               "text_encoder_2", seed);
+  add_tokens(groups, pipeline, config.token, seed);
+  if (config.vae.mode == VaeMode::decoder) {
+    groups.push_back(train_group("vae", config.vae.lr, decoder_tensors(pipeline.vae)));
+  }
   if (groups.empty()) {
     throw Error(ErrorCode::invalid,
-                "nothing trains: unet.mode, text_encoder_1.mode and text_encoder_2.mode are all "
-                "frozen; set one to full or lora",
+                "nothing trains: unet.mode, text_encoder_1.mode, text_encoder_2.mode and vae.mode "
+                "are all frozen and no token trains; set one to full, lora or (vae) decoder",
                 "unet.mode");
   }
   return groups;

@@ -12,17 +12,22 @@ namespace sarsweep::trainer {
 // pipeline.
 struct ParameterGroup {
   std::string
-      name;  // "unet", "text_encoder_1", "text_encoder_2", "vae": of the curve train/lr_<name>
+      name;  // "unet", "text_encoder_1", "text_encoder_2", "vae", "token": of train/lr_<name>
   double lr = 0;
+  bool decays = true;  // by train.weight_decay
   // By trained name: "unet.<diffusers key>", "text_encoder.<key>", "text_encoder_2.<key>",
-  // "vae.<key>", adapters "<component>.<module>.lora_A.weight" and lora_B.
+  // "vae.<key>", adapters "<component>.<module>.lora_A.weight" and lora_B, token rows "clip_l" and
+  // "clip_g".
   NamedTensors tensors;
 };
 
 // Makes the pipeline trainable as `config` says: requires_grad on what trains and off on all else.
 // Mode lora attaches adapters drawn from `seed`, unless the component already has them at equal
 // rank, alpha and layers: those go on. Other adapters are merged, except in a frozen component,
-// which keeps what it has. Empty groups are left out. Throws Error(invalid) if nothing trains.
+// which keeps what it has. Of the VAE job vae trains everything, vae.mode decoder `decoder.*` and
+// `post_quant_conv.*`: latents stay what they are. The tokens of token.text are added to the
+// vocabulary; token.train trains the rows of all learned tokens of the pipeline. Empty groups are
+// left out. Throws Error(invalid) if nothing trains.
 std::vector<ParameterGroup> select_trainable(Pipeline& pipeline, const RunConfig& config,
                                              std::uint64_t seed);
 

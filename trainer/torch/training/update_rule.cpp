@@ -6,6 +6,7 @@
 #include <ATen/ops/stack.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <c10/core/GradMode.h>
@@ -21,13 +22,15 @@ AdamWOptions adamw_options(const TrainConfig& config) {
   return {config.betas[0], config.betas[1], config.eps, config.weight_decay};
 }
 
-// fp32 scalar; the norm of the tensors' norms, as clip_grad_norm_ computes it.
-at::Tensor total_norm(const NamedTensors& gradients) {
-  std::vector<at::Tensor> tensors;
-  tensors.reserve(gradients.size());
-  for (const auto& [name, gradient] : gradients) tensors.push_back(gradient);
-  return at::linalg_vector_norm(at::stack(at::_foreach_norm(tensors)));
+// fp32 scalar; the norm of the tensors' norms, as clip_grad_norm_ computes it. Undefined if there
+// are none.
+at::Tensor total_norm(const std::vector<at::Tensor>& gradients) {
+  if (gradients.empty()) return {};
+  return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
 }
+
+// What is clipped together: 1 for the VAE, 0 for all else.
+std::size_t part_of(const ParameterGroup& group) { return group.name == "vae" ? 1 : 0; }
 
 }  // namespace
 
@@ -35,6 +38,7 @@ UpdateRule::UpdateRule(std::vector<ParameterGroup> groups, const TrainConfig& co
                        LrSchedule schedule)
     : optimizer_(std::move(groups), adamw_options(config)),
       clip_norm_(config.clip_norm),
+      clip_by_part_(config.clip_by_part),
       ema_decay_(config.ema_decay),
       schedule_(schedule) {
   if (!ema_decay_) return;
@@ -50,20 +54,39 @@ UpdateOutcome UpdateRule::apply(std::int64_t index) {
   for (const ParameterGroup& group : groups()) {
     outcome.learning_rates[group.name] = group.lr * multiplier;
   }
-  const NamedTensors gradients = optimizer_.gradients();
-  if (gradients.empty()) {
-    throw Error(ErrorCode::internal, "an update was asked for without a backward pass before it");
-  }
-  const at::Tensor norm = total_norm(gradients);
-  outcome.grad_norm = norm.item<double>();
-  outcome.finite = std::isfinite(outcome.grad_norm);
+  const std::vector<at::Tensor> divisors = clip_divisors(outcome);
   if (outcome.finite) {
-    const bool clips = outcome.grad_norm + kNormFloor > clip_norm_;
-    optimizer_.step(multiplier, clips ? (norm + kNormFloor) / clip_norm_ : at::Tensor());
+    optimizer_.step(multiplier, divisors);
     average(index);
   }
   optimizer_.zero_grad();
   return outcome;
+}
+
+std::vector<at::Tensor> UpdateRule::clip_divisors(UpdateOutcome& outcome) const {
+  std::array<std::vector<at::Tensor>, 2> gradients;
+  for (const ParameterGroup& group : groups()) {
+    auto& part = gradients[clip_by_part_ ? part_of(group) : 0];
+    for (const auto& [name, tensor] : group.tensors) {
+      if (tensor.grad().defined()) part.push_back(tensor.grad());
+    }
+  }
+  double squares = 0;
+  std::array<at::Tensor, 2> divisors;
+  for (std::size_t part = 0; part < gradients.size(); ++part) {
+    const at::Tensor norm = total_norm(gradients[part]);
+    if (!norm.defined()) continue;
+    const auto value = norm.item<double>();
+    squares += value * value;
+    if (value + kNormFloor > clip_norm_) divisors[part] = (norm + kNormFloor) / clip_norm_;
+  }
+  outcome.grad_norm = std::sqrt(squares);
+  outcome.finite = std::isfinite(outcome.grad_norm);
+  std::vector<at::Tensor> of_groups;
+  for (const ParameterGroup& group : groups()) {
+    of_groups.push_back(divisors[clip_by_part_ ? part_of(group) : 0]);
+  }
+  return of_groups;
 }
 
 void UpdateRule::average(std::int64_t index) {
@@ -80,7 +103,7 @@ void UpdateRule::load_averages(const NamedTensors& averages) {
   if (averages.size() != averages_.size()) {
     throw Error(ErrorCode::invalid, "the averaged weights are not those of this run");
   }
-  const std::vector<ParameterGroup> targets = {{"averages", 0, averages_}};
+  const std::vector<ParameterGroup> targets = {{"averages", 0, true, averages_}};
   load_tensors_into(targets, averages);
 }
 

@@ -23,8 +23,9 @@ class UpdateRule {
   UpdateRule(std::vector<ParameterGroup> groups, const TrainConfig& config, LrSchedule schedule);
 
   // Takes update `index` (from 0) with the gradients that backward left, then drops them. Clips by
-  // clip_norm / (norm + 1e-6) where that is below 1, as torch.nn.utils.clip_grad_norm_ does. Both
-  // values of clip_scope are one norm here: no decoder is trained beside the UNet.
+  // clip_norm / (norm + 1e-6) where that is below 1, as torch.nn.utils.clip_grad_norm_ does; with
+  // clip_scope by_part the group "vae" by its own norm and all others by theirs. An update without
+  // any gradient (the decoder alone trains, and no sample was late) changes nothing but averages.
   UpdateOutcome apply(std::int64_t index);
   // Drops the gradients without an update.
   void discard() { optimizer_.zero_grad(); }
@@ -42,8 +43,11 @@ class UpdateRule {
  private:
   void average(std::int64_t index);
 
+  std::vector<at::Tensor> clip_divisors(UpdateOutcome& outcome) const;
+
   AdamW optimizer_;
   double clip_norm_;
+  bool clip_by_part_;
   std::optional<double> ema_decay_;
   LrSchedule schedule_;
   NamedTensors averages_;

@@ -6,6 +6,8 @@
 
 #include <c10/core/GradMode.h>
 
+#include "trainer/torch/training/refinement_terms.h"
+
 namespace sarsweep::trainer {
 namespace {
 
@@ -16,22 +18,22 @@ constexpr std::array<std::int64_t, 3> kPicture = {1, 2, 3};  // C, H, W
 VaeStep::VaeStep(Pipeline& pipeline, const RunConfig& config, LrSchedule schedule,
                  std::uint64_t seed)
     : pipeline_(pipeline),
-      kl_weight_(config.vae.kl_weight),
+      config_(config.vae),
+      stretch_(stretch_kind(config.stretch)),
       rule_(select_trainable(pipeline, config, seed), config.train, schedule) {}
 
 MicroLosses VaeStep::micro(const TrainBatch& batch, std::int64_t images_of_update) {
-  const Losses losses = forward(batch);
+  const MicroLosses losses = forward(batch);
   add_gradients(losses.loss, images_of_update);
-  return report_losses(losses.loss, losses.l1);
+  return report_losses(losses);
 }
 
 MicroLosses VaeStep::losses(const TrainBatch& batch) {
   const c10::NoGradGuard no_grad;
-  const Losses losses = forward(batch);
-  return report_losses(losses.loss, losses.l1);
+  return report_losses(forward(batch));
 }
 
-VaeStep::Losses VaeStep::forward(const TrainBatch& batch) const {
+MicroLosses VaeStep::forward(const TrainBatch& batch) const {
   const Moments moments = pipeline_.vae.encode(batch.pixels);
   const at::Tensor picture = pipeline_.vae.decode(draw_latents(moments, batch.posterior_noise));
   const at::Tensor l1 =
@@ -39,7 +41,11 @@ VaeStep::Losses VaeStep::forward(const TrainBatch& batch) const {
   const at::Tensor divergence =
       0.5 * (moments.mean.square() + moments.log_variance.exp() - 1.0 - moments.log_variance)
                 .sum(at::IntArrayRef(kPicture));
-  return {l1 + kl_weight_ * divergence, l1};
+  const at::Tensor loss = l1 + config_.kl_weight * divergence;
+  RefinementTerms terms = refinement_terms(picture, batch.pixels, config_.refinement, stretch_);
+  if (terms.empty()) return {loss, l1, {}};
+  if (picture.requires_grad()) measure_gradients(terms, picture);
+  return {loss + weighted_sum(terms), l1, terms};
 }
 
 }  // namespace sarsweep::trainer

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "trainer/core/config/run_config.h"
+#include "trainer/core/images/amplitude.h"
 #include "trainer/torch/training/micro_losses.h"
 #include "trainer/torch/training/train_batch.h"
 #include "trainer/torch/training/update_rule.h"
@@ -11,7 +12,7 @@ namespace sarsweep::trainer {
 
 // The training step of job vae: loss_i = mean |decode(z) - x| + vae.kl_weight * KL_i, z drawn from
 // the posterior with the supplied noise, KL_i summed over the latent (diffusers' AutoencoderKL
-// training).
+// training); plus the weighted refinement terms, where any has a weight.
 class VaeStep {
  public:
   VaeStep(Pipeline& pipeline, const RunConfig& config, LrSchedule schedule, std::uint64_t seed);
@@ -22,13 +23,11 @@ class VaeStep {
   const UpdateRule& rule() const { return rule_; }
 
  private:
-  struct Losses {
-    at::Tensor loss, l1;  // [B], with graph
-  };
-  Losses forward(const TrainBatch& batch) const;
+  MicroLosses forward(const TrainBatch& batch) const;  // with graph
 
   Pipeline& pipeline_;
-  double kl_weight_;
+  VaeTraining config_;
+  Stretch stretch_;  // its kind and window; the reference is never read
   UpdateRule rule_;
 };
 

@@ -45,7 +45,7 @@ TEST(RunConfig, AnUnknownFieldIsNamedWithAProposal) {
 
 TEST(RunConfig, WhatThisVersionCannotHonourIsRefused) {
   EXPECT_THROW(parse_run_config({{"unet", {{"mode", "lora"}, {"dropout", 0.1}}}}), Error);
-  EXPECT_THROW(parse_run_config({{"train", {{"precision", "bf16"}}}}), Error);
+  EXPECT_THROW(parse_run_config({{"compat", {{"sched_unit", "diffusers_sdxl_bug"}}}}), Error);
 }
 
 TEST(RunConfig, WarmupInEpochsBecomesUpdates) {

@@ -87,15 +87,28 @@ TEST_F(ImageFolder, MeasuresTheTrainingSplitWhateverTheSplit) {
   EXPECT_FLOAT_EQ(data.stretched(0).pixels[0], 1.0F);
 }
 
-TEST_F(ImageFolder, CutsTheCentreOrTheCornerGiven) {
+TEST_F(ImageFolder, CutsTheCentreOrWhereTheDrawsSay) {
   AmplitudeImage ramp{8, 8, std::vector<float>(64)};
   for (int i = 0; i < 64; ++i) ramp.pixels[i] = static_cast<float>(i) / 255;
   write_png(folder_.path() / "train/a.png", ramp, 8);
   options_.resolution = 4;
   const Dataset data(options_, "train");
   EXPECT_FLOAT_EQ(data.amplitude(0).at(0, 0), ramp.at(2, 2));
-  EXPECT_FLOAT_EQ(data.amplitude_at(0, 4, 1).at(3, 3), ramp.at(7, 4));
-  EXPECT_THROW(data.amplitude_at(0, 5, 0), Error);
+  EXPECT_EQ(data.drawn_view(0, SampleDraws(1, 2)), (View{2, 2, {}}));
+  options_.crop = "random";
+  options_.flip = "azimuth";
+  options_.range_axis = "columns";
+  const Dataset random(options_, "train");
+  EXPECT_EQ(random.amplitude(0).pixels, data.amplitude(0).pixels);  // evaluations see the centre
+  std::set<std::pair<int, bool>> seen;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    const View view = random.drawn_view(0, SampleDraws(1, i));
+    seen.emplace(view.row * 5 + view.col, view.mirror.rows);
+    EXPECT_FALSE(view.mirror.columns);
+    const int first = view.mirror.rows ? view.row + 3 : view.row;
+    EXPECT_FLOAT_EQ(random.stretched(random.picture(0), view).at(0, 0), ramp.at(first, view.col));
+  }
+  EXPECT_EQ(seen.size(), 50U);
 }
 
 TEST_F(ImageFolder, RefusesPicturesSmallerThanTheResolution) {
@@ -151,6 +164,16 @@ TEST_F(ImageFolder, CallsTheOnlyLabelAllWhereThereIsNone) {
   EXPECT_EQ(Dataset(options_, "train").items()[0].label, "all");
 }
 
+TEST_F(ImageFolder, PixelsDigestFollowsPixelsAlone) {
+  const std::string before = Dataset(options_, "train").pixels_digest();
+  folder_.write("train/metadata.jsonl", R"({"file_name": "a.png", "text": "new"})"
+                                        "\n"
+                                        R"({"file_name": "b.png", "text": "new"})");
+  EXPECT_EQ(Dataset(options_, "train").pixels_digest(), before);
+  picture("train/a.png", 8, 8, 8, 0.3F);
+  EXPECT_NE(Dataset(options_, "train").pixels_digest(), before);
+}
+
 TEST_F(ImageFolder, DigestFollowsPixelsCaptionsAndLabels) {
   const std::string before = Dataset(options_, "train").digest();
   EXPECT_EQ(before, Dataset(options_, "train").digest());
@@ -161,7 +184,7 @@ TEST_F(ImageFolder, DigestFollowsPixelsCaptionsAndLabels) {
   EXPECT_NE(pixels, Dataset(options_, "train").digest());
 }
 
-TEST_F(ImageFolder, OptionsComeFromTheConfigAndUnsupportedOnesAreRefused) {
+TEST_F(ImageFolder, OptionsComeFromTheConfigAndIllegalOnesAreRefused) {
   const json config = {{"data",
                         {{"path", "/d"},
                          {"resolution", 64},
@@ -174,8 +197,9 @@ TEST_F(ImageFolder, OptionsComeFromTheConfigAndUnsupportedOnesAreRefused) {
   EXPECT_EQ(options.scale_column, "scale");
   EXPECT_EQ(options.stretch["hi"], 2);
   EXPECT_EQ(options.prompt_replace.at(0).second, "b");
-  for (const auto& [key, value] : {std::pair{"crop", "tile"}, std::pair{"resize", "lanczos"},
-                                   std::pair{"format", "webdataset"}, std::pair{"gray", "red"}}) {
+  for (const auto& [key, value] :
+       {std::pair{"crop", "corner"}, std::pair{"resize", "nearest"}, std::pair{"format", "zip"},
+        std::pair{"gray", "red"}, std::pair{"flip", "azimuth"}, std::pair{"split", "../x"}}) {
     json bad = config;
     bad["data"][key] = value;
     EXPECT_THROW(data_options(bad), Error) << key;

@@ -121,7 +121,7 @@ class RealPictures : public testing::TestWithParam<const char*> {
       const MetadataRow& row = rows[i * rows.size() / 40];
       const std::string name = row.values["file_name"];
       images_.push_back(
-          read_amplitude(folder_ / name, row.values["scale"].get<double>(), Gray::mean));
+          read_amplitude({folder_ / name}, row.values["scale"].get<double>(), Gray::mean));
       names_ += name + ",";
     }
   }

@@ -37,6 +37,24 @@ TEST(Draws, EachPositionOfAThreePermutationIsEquallyLikely) {
   for (const int count : first) EXPECT_NEAR(count, kEpochs / 3, 5 * std::sqrt(kEpochs * 2.0 / 9));
 }
 
+TEST(Draws, AShareOfTheTimestepsIsLate) {
+  constexpr int kSamples = 20'000;
+  std::array<int, 4> counts{};  // below 75, below 150, below 575, the rest
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    const std::int64_t t = SampleDraws(7, i).timestep(0.4, 150);
+    ASSERT_TRUE(t >= 0 && t < 1000) << t;
+    ++counts[t < 75 ? 0 : t < 150 ? 1 : t < 575 ? 2 : 3];
+    EXPECT_LT(SampleDraws(7, i).timestep(1.0, 150), 150);
+    EXPECT_GE(SampleDraws(7, i).timestep(0.0, 150), 150);
+    EXPECT_EQ(SampleDraws(7, i).timestep(0.0, 1000), SampleDraws(7, i).timestep());
+    EXPECT_EQ(SampleDraws(7, i).timestep(0.25, 250), SampleDraws(7, i).timestep());
+  }
+  const std::array<double, 4> shares = {0.2, 0.2, 0.3, 0.3};
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    EXPECT_NEAR(counts[i], kSamples * shares[i], 5 * std::sqrt(kSamples * shares[i])) << i;
+  }
+}
+
 TEST(Draws, TimestepsAreUniform) {
   constexpr int kSamples = 100'000;
   double sum = 0;

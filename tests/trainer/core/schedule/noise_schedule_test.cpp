@@ -38,9 +38,12 @@ TEST(NoiseSchedule, SnrFallsFromAThousandToAlmostNothing) {
 
 TEST(NoiseSchedule, MinSnrClipsEarlyTimestepsAlone) {
   const NoiseSchedule schedule = make_noise_schedule();
-  EXPECT_DOUBLE_EQ(schedule.min_snr_weight(0, 5), 5 / schedule.snr(0));
-  EXPECT_LT(schedule.min_snr_weight(140, 5), 1);  // the SNR is 5 near t = 147
-  EXPECT_DOUBLE_EQ(schedule.min_snr_weight(155, 5), 1);
+  using enum Prediction;
+  EXPECT_DOUBLE_EQ(schedule.min_snr_weight(0, 5, epsilon), 5 / schedule.snr(0));
+  EXPECT_LT(schedule.min_snr_weight(140, 5, epsilon), 1);  // the SNR is 5 near t = 147
+  EXPECT_DOUBLE_EQ(schedule.min_snr_weight(155, 5, epsilon), 1);
+  EXPECT_DOUBLE_EQ(schedule.min_snr_weight(0, 5, velocity), 5 / (schedule.snr(0) + 1));
+  EXPECT_NEAR(schedule.min_snr_weight(354, 5, velocity), 0.5, 0.01);  // the SNR is 1 near t = 354
 }
 
 }  // namespace

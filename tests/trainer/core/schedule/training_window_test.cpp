@@ -41,9 +41,24 @@ TEST(TrainingWindow, SkippedUpdatesDoNotEnterTheMeans) {
   EXPECT_DOUBLE_EQ(window.take()["train/loss"], 1);
 }
 
+TEST(TrainingWindow, TermsAreMeansOverTheImagesThatHaveThem) {
+  TrainingWindow window;
+  UpdateReport first = report(1, {1, 1}, {3, 500});
+  first.terms = {{"rayleigh", {4}}};
+  UpdateReport second = report(1, {1, 1, 1}, {3, 5, 500});
+  second.terms = {{"rayleigh", {1, 1}}};
+  window.add(first);
+  window.add(report(1, {1}, {500}));
+  window.add(second);
+  EXPECT_DOUBLE_EQ(window.take()["train/rayleigh"], 2);
+  EXPECT_FALSE(window.take().contains("train/rayleigh"));
+}
+
 TEST(TrainingWindow, JsonRoundTripDrawsTheSamePoint) {
   TrainingWindow window;
-  window.add(report(1.0 / 3, {0.1, 0.7}, {123, 456}));
+  UpdateReport refined = report(1.0 / 3, {0.1, 0.7}, {123, 456});
+  refined.terms = {{"histogram", {0.2}}};
+  window.add(refined);
   const std::string text = window.to_json().dump();
   TrainingWindow copy = TrainingWindow::from_json(nlohmann::json::parse(text));
   window.add(report(0.2, {0.3}, {789}));

@@ -260,7 +260,7 @@ TEST(SyntheticSet, IsADataSetAndTheSameByteForByte) {
     for (const DataItem& item : a.items()) {
       ++labels[item.label];
       EXPECT_EQ(label_of_caption(item.caption), item.label);
-      EXPECT_EQ(read_file(item.path), read_file(folder.path() / "b" / split / item.file_name));
+      EXPECT_EQ(read_file(item.file.path), read_file(folder.path() / "b" / split / item.file_name));
     }
     EXPECT_EQ(labels.size(), 11U);
     EXPECT_EQ(read_file(options.path / split / "metadata.jsonl"),

@@ -233,6 +233,30 @@ TEST_F(TrainCommand, SigtermWhileJudgingLeavesNothingHalfWrittenAndResumesThere)
   EXPECT_EQ(events_of(second, "eval").size(), 1u);
 }
 
+TEST_F(TrainCommand, SigtermInASampleOnTheWayKeepsTheStepAndOwesThePictures) {
+  const fs::path whole = uninterrupted();
+  json document = run_document();
+  document["config"]["samples"]["every"] = 4;
+  document["config"]["samples"]["steps"] = 300;
+  const fs::path first = make_run("stopped", document);
+  RunningProcess process({trainer(), "train", first.string()});
+  ASSERT_TRUE(process.wait_until([&] {
+    return !events_of(first, "stage").empty() &&
+           events_of(first, "stage").back()["name"] == "sample";
+  }));
+  process.signal(SIGTERM);
+  ASSERT_EQ(process.wait(), 143);
+  EXPECT_TRUE(events_of(first, "sample").empty());
+  ASSERT_FALSE(events_of(first, "checkpoint").empty());
+  EXPECT_EQ(events_of(first, "checkpoint").back()["step"], 4);
+  document["config"]["samples"]["steps"] = 2;
+  document["resume"] = json::parse(read_file(next_attempt(first, "grant") / "run.json"))["resume"];
+  const fs::path second = make_run("resumed", document);
+  ASSERT_EQ(train(second), 0);
+  EXPECT_EQ(events_of(second, "sample").front()["step"], 4);
+  EXPECT_TRUE(final_weights(second) == final_weights(whole));
+}
+
 TEST_F(TrainCommand, Sigusr1CheckpointsAndGoesOn) {
   json document = run_document();
   document["config"]["checkpoint"]["every"] = 1000;

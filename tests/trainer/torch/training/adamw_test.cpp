@@ -20,7 +20,7 @@ at::Tensor leaf(std::vector<double> values) {
 }
 
 std::vector<ParameterGroup> one_group(const NamedTensors& tensors) {
-  return {{"group", 0.1, tensors}};
+  return {{"group", 0.1, true, tensors}};
 }
 
 TEST(AdamW, FollowsItsFormulaInDoublePrecision) {
@@ -66,9 +66,20 @@ TEST(AdamW, TheDivisorScalesTheGradient) {
   whole.mutable_grad() = at::full({1}, 0.25);
   divided.mutable_grad() = at::full({1}, 1.0);
   a.step(1);
-  b.step(1, at::full({}, 4.0));
+  b.step(1, {at::full({}, 4.0)});
   EXPECT_TRUE(at::equal(whole, divided));
   EXPECT_TRUE(at::equal(a.state()[0].second, b.state()[0].second));
+}
+
+TEST(AdamW, AGroupThatDoesNotDecayKeepsItsWeightsWithoutAGradient) {
+  const at::Tensor decayed = leaf({1.0}), kept = leaf({1.0});
+  AdamW optimizer(
+      {{"network", 0.1, true, {{"w", decayed}}}, {"token", 0.1, false, {{"row", kept}}}},
+      {0.9, 0.999, 1e-8, 0.5});
+  for (const at::Tensor& weight : {decayed, kept}) weight.mutable_grad() = at::full({1}, 0.0);
+  optimizer.step(1);
+  EXPECT_FLOAT_EQ(decayed.item<float>(), 0.95F);
+  EXPECT_EQ(kept.item<float>(), 1.0F);
 }
 
 TEST(AdamW, RestoredStateGoesOnInTheSameBits) {

@@ -1,0 +1,87 @@
+"""The refinement terms in plain PyTorch, written from their definition (docs/refinement.md) and not from the
+trainer: what a decoded picture [B,3,H,W] in [-1,1] is asked for beside the real one. Works in any float type.
+
+Run as a program it checks its own gradients against finite differences; exits 0 if they agree."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+SATURATED, LEAST_POWER, LEAST_AMPLITUDE = 0.999, 1e-5, 1e-3
+
+
+def amplitude(pictures, stretch):
+    """Linear amplitude [B,H,W]; the inverses continue below 0 as odd functions."""
+    y = (pictures.mean(1) + 1) / 2
+    if stretch == "sqrt":
+        return y.sign() * y.square()
+    if stretch == "log":
+        return y.sign() * ((y.abs() * math.log(1001)).exp() - 1) / 1000
+    if isinstance(stretch, dict):
+        return (stretch["lo"] + y * (stretch["hi"] - stretch["lo"])) / stretch["hi"]
+    return y
+
+
+def box_mean(values, mutant=None):
+    """7 x 7, at the edge over the pixels that exist."""
+    box = torch.ones(1, 1, 7, 7, dtype=values.dtype)
+    total = lambda x: F.conv2d(x.unsqueeze(1), box, padding=3).squeeze(1)
+    return total(values) / (49 if mutant == "box_counts_padding" else total(torch.ones_like(values)))
+
+
+def local_rayleigh(decoded, real, mutant=None):
+    power = (box_mean(decoded ** 2, mutant) / 2).clamp(min=LEAST_POWER)
+    each = power.log() + real ** 2 / (2 * power)
+    return torch.stack([e[r <= SATURATED].mean() for e, r in zip(each, real)])
+
+
+def literal_rayleigh(decoded, real):
+    power = (real ** 2).mean((1, 2), keepdim=True) / 2
+    x = decoded.clamp(min=LEAST_AMPLITUDE)
+    return (x ** 2 / (2 * power) - (x / power).log()).mean((1, 2))
+
+
+def histogram(amplitudes, bins, prior):
+    """Every pixel spreads over the bin centres by a triangle one bin wide; the outer bins keep what lies beyond."""
+    place = (amplitudes[amplitudes.detach() <= SATURATED] * bins - 0.5).clamp(0, bins - 1)
+    centres = torch.arange(bins, dtype=place.dtype)
+    counts = (1 - (place[:, None] - centres).abs()).clamp(min=0).sum(0) + prior
+    return counts / counts.sum()
+
+
+def histogram_distance(decoded, real, bins, mutant=None):
+    prior = 1e-10 if mutant == "histogram_without_half_a_count" else 0.5
+    pairs = [(histogram(r, bins, prior), histogram(d, bins, prior)) for d, r in zip(decoded, real)]
+    return torch.stack([(p * (p / q).log()).sum() for p, q in pairs])
+
+
+def refinement(decoded, real, vae, stretch, mutant=None):
+    """{name: (weight, loss [B])} of the terms that have a weight."""
+    made, true = amplitude(decoded, stretch), amplitude(real, stretch)
+    if mutant == "amplitude_clamped":
+        made = made.clamp(min=0)
+    terms = {}
+    if weight := vae.get("rayleigh_weight", 0):
+        literal = vae.get("rayleigh", "local") == "literal"
+        terms["rayleigh"] = weight, (literal_rayleigh(made, true) if literal else local_rayleigh(made, true, mutant))
+    if weight := vae.get("histogram_weight", 0):
+        terms["histogram"] = weight, histogram_distance(made, true, vae.get("histogram_bins", 64), mutant)
+    if weight := vae.get("anchor_weight", 0):
+        terms["anchor"] = weight, (decoded - real).abs().mean((1, 2, 3))
+    return terms
+
+
+def main():
+    draw = torch.Generator().manual_seed(3)
+    real = torch.rand(2, 3, 9, 9, generator=draw, dtype=torch.float64) * 2 - 1
+    decoded = (torch.rand(2, 3, 9, 9, generator=draw, dtype=torch.float64) * 2 - 1.1).requires_grad_()
+    for stretch in ("mean3sigma", "sqrt", "log", {"lo": 0.1, "hi": 0.8}):
+        for rayleigh in ("local", "literal"):
+            vae = {"rayleigh": rayleigh, "rayleigh_weight": 1, "histogram_weight": 1, "anchor_weight": 1, "histogram_bins": 8}
+            total = lambda x: sum(w * t for w, t in refinement(x, real, vae, stretch).values())
+            torch.autograd.gradcheck(total, decoded, eps=1e-7, atol=1e-5)
+
+
+if __name__ == "__main__":
+    main()
