@@ -7,31 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "schema/base/error.h"
+#include "trainer/core/schedule/noise_schedule.h"
 
 namespace sarsweep::trainer {
 namespace {
 
 [[noreturn]] void refuse(const char* field, const std::string& reason) {
   throw Error(ErrorCode::invalid, reason, field);
-}
-
-// "scaled_linear" betas in fp32, by the symmetric formula of torch.linspace, and the running
-// product rounded to fp32 at each timestep but carried in double, as torch.cumprod does on the CPU.
-std::vector<float> alphas_cumprod(const SchedulerConfig& scheduler) {
-  const int n = scheduler.num_train_timesteps;
-  const auto first = static_cast<float>(std::sqrt(scheduler.beta_start));
-  const auto last = static_cast<float>(std::sqrt(scheduler.beta_end));
-  const float step = (last - first) / static_cast<float>(n - 1);
-  std::vector<float> result;
-  double product = 1;
-  for (int i = 0; i < n; ++i) {
-    const float root = i < n / 2 ? first + step * static_cast<float>(i)
-                                 : last - step * static_cast<float>(n - 1 - i);
-    const float beta = root * root;
-    product *= static_cast<double>(1.0F - beta);
-    result.push_back(static_cast<float>(product));
-  }
-  return result;
 }
 
 double sigma_of(float alpha) { return std::sqrt((1.0 - alpha) / alpha); }
@@ -104,7 +86,9 @@ void check(const SchedulerConfig& scheduler, const std::string& sampler, int ste
 SamplingPlan plan_sampling(const SchedulerConfig& scheduler, const std::string& sampler,
                            int steps) {
   check(scheduler, sampler, steps);
-  const std::vector<float> alphas = alphas_cumprod(scheduler);
+  const std::vector<float> alphas =
+      alphas_cumprod(static_cast<std::size_t>(scheduler.num_train_timesteps), scheduler.beta_start,
+                     scheduler.beta_end);
   const std::vector<int> timesteps = leading_timesteps(scheduler, steps);
   const bool velocity = scheduler.prediction_type == "v_prediction";
   const bool end_at_one = flag(scheduler, "set_alpha_to_one");
