@@ -24,6 +24,10 @@ struct EvaluationRequest {
 void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
                     const EvaluationRequest& request);
 
+// Throws Error(invalid) where the model cannot be sampled as run.json's protocol says: better
+// before the first update than after the last.
+void check_evaluation(const RunContext& run, const Pipeline& pipeline, const DataOptions& options);
+
 // The prompts of the first `count` distinct captions of the evaluation items of `data`.
 std::vector<std::string> default_prompts(const Dataset& data, int per_label, std::size_t count);
 
