@@ -98,7 +98,6 @@ TEST(Fields, WhatThisVersionLeavesOutIsRefusedWithASentence) {
   EXPECT_EQ(fault("token.text", "<SAR>"), "is not supported by this version");
   EXPECT_EQ(fault("vae.mode", "decoder"),
             "'decoder' is not supported by this version; it honours frozen, full");
-  EXPECT_EQ(fault("resources.gpus", 2), "'2' is not supported by this version; it honours 1");
   EXPECT_EQ(fault("unet.dropout", 0.1), "'0.1' is not supported by this version; it honours 0");
   EXPECT_EQ(fault("unet.dropout", 0), "");
   EXPECT_EQ(fault("token.train", false), "");

@@ -142,7 +142,7 @@ class Evaluation {
       const std::vector<std::int64_t> seeds(prompts.size(), seed);
       const at::Tensor pictures =
           sample_images(pipeline_, prompts, seeds, numbers, protocol_.sampling,
-                        [this] { return run_.signals().stop_requested(); });
+                        [this] { return run_.stopping(); });
       std::vector<AmplitudeImage> generated;
       for (std::int64_t i = 0; i < pictures.size(0); ++i) {
         generated.push_back(linear(amplitude_of(pictures[i])));

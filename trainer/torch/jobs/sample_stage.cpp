@@ -52,10 +52,9 @@ void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions&
   run.stage("sample", 0, static_cast<long>(prompts.size()));
   std::vector<std::int64_t> numbers;
   for (std::size_t i = 0; i < prompts.size(); ++i) numbers.push_back(static_cast<std::int64_t>(i));
-  const at::Tensor pictures =
-      sample_images(pipeline, prompts, std::vector<std::int64_t>(prompts.size(), config.seed),
-                    numbers, sampling_of(config, options.resolution, prompts.size()),
-                    [&run] { return run.signals().stop_requested(); });
+  const at::Tensor pictures = sample_images(
+      pipeline, prompts, std::vector<std::int64_t>(prompts.size(), config.seed), numbers,
+      sampling_of(config, options.resolution, prompts.size()), [&run] { return run.stopping(); });
   const fs::path folder = fs::path(run_dir::kSamples) / run_dir::step_name(step);
   fs::path temporary = run.dir() / folder;
   temporary += ".tmp";

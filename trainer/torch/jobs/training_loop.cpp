@@ -24,7 +24,7 @@ struct LoopState {
   long samples_seen = 0;
   long skipped = 0;
   int skipped_in_a_row = 0;
-  double seconds = 0;  // of training, over all attempts
+  double seconds = 0;  // of training, over all ranks and attempts
   TrainingWindow window;
 
   json to_json() const {
@@ -67,7 +67,7 @@ class TrainingLoop {
     run_.progress(state_.step, plan_.total);
     const bool at_the_end = state_.step >= plan_.total;
     while (state_.step < plan_.total) {
-      if (run_.signals().stop_requested()) return stop();
+      if (run_.stop_agreed()) return stop();
       if (!one_update()) return LoopEnd::diverged;
       if (state_.step < plan_.total) boundary();
     }
@@ -86,7 +86,7 @@ class TrainingLoop {
     const UpdateReport report = task_.update(state_.step);
     const double seconds = seconds_between(begun, run_.clock().steady());
     ++state_.step;
-    state_.seconds += seconds;
+    state_.seconds += seconds * run_.ranks().size();
     window_seconds_ += seconds;
     state_.samples_seen += static_cast<long>(report.image_losses.size());
     window_images_ += static_cast<long>(report.image_losses.size());
@@ -127,7 +127,7 @@ class TrainingLoop {
   // What is due between two updates.
   void boundary() {
     const bool due = plan_.checkpoint_every > 0 && state_.step % plan_.checkpoint_every == 0;
-    const bool asked = run_.signals().take_checkpoint_request();
+    const bool asked = run_.checkpoint_agreed();
     if (due) validate();
     if (due || asked) save();
     if (plan_.between) plan_.between(state_.step);
@@ -139,13 +139,14 @@ class TrainingLoop {
   }
 
   void validate() {
+    if (!run_.ranks().first()) return;
     const std::optional<double> loss = task_.validate();
     if (!loss) return;
     run_.events().write("metrics", {{"step", state_.step}, {"values", {{"val/loss", *loss}}}});
   }
 
   void save() {
-    if (saved_ == state_.step) return;
+    if (saved_ == state_.step || !run_.ranks().first()) return;
     CheckpointContents contents;
     contents.step = state_.step;
     contents.state = state_.to_json();
