@@ -24,6 +24,11 @@ Moments LatentSource::moments(const std::vector<StreamSample>& samples) {
     const Moments encoded = vae_.encode(pixels_.pixels(samples).to(device));
     return {encoded.mean.to(at::kCPU), encoded.log_variance.to(at::kCPU)};
   }
+  if (caches_.size() == 1) {
+    std::vector<std::size_t> images;
+    for (const StreamSample& sample : samples) images.push_back(sample.image);
+    return caches_.front().moments(images);
+  }
   std::vector<at::Tensor> means, log_variances;
   for (const StreamSample& sample : samples) {
     const auto kind =
