@@ -158,7 +158,6 @@ std::vector<Field> export_and_resources() {
        .default_value = "none",
        .field_class = exec,
        .choices = {"none", "folder", "single_file"},
-       .supported_choices = {"none", "folder"},
        .help = "also write the whole pipeline at the end of a run"},
       {.name = "export.dtype",
        .type = choice,

@@ -19,7 +19,8 @@ std::vector<Field> job_and_model() {
       {.name = "model.path",
        .type = model,
        .default_text = "required",
-       .help = "pipeline folder, or {run: [SWEEP/]NAME, checkpoint: last|best}, a parent run"},
+       .help = "pipeline folder, SDXL in one .safetensors file, or {run: [SWEEP/]NAME, checkpoint: "
+               "last|best}, a parent run"},
       {.name = "model.family",
        .type = choice,
        .default_value = "auto",

@@ -2,10 +2,11 @@
 
 usage: generation_referee.py latents FOLDER OURS.safetensors CASES.json
        generation_referee.py lora FOLDER OURS.safetensors LORA.safetensors
+       generation_referee.py embeddings FOLDER ROWS.safetensors TOKEN
 
 `latents`: each case {"name", "sampler", "cfg", "negative", "prompts", "steps"} against StableDiffusionXLPipeline on
 the same start noise. `lora`: the UNet's answer and the prompt's features with the file loaded. Agreement means
-max|a - b| <= 1e-5 max|b|.
+max|a - b| <= 1e-5 max|b|. `embeddings`: the rows are in the text encoders after loading, and change a prompt.
 """
 
 import json
@@ -57,13 +58,28 @@ def lora(pipe, ours, file):
     return good
 
 
+def embeddings(pipe, rows, token):
+    features = lambda: pipe.encode_prompt(f"a {token} tank", do_classifier_free_guidance=False)[0]
+    good = True
+    with torch.no_grad():
+        before = features()
+        for key, encoder, tokenizer in (("clip_l", pipe.text_encoder, pipe.tokenizer),
+                                        ("clip_g", pipe.text_encoder_2, pipe.tokenizer_2)):
+            pipe.load_textual_inversion(rows[key], token=token, text_encoder=encoder, tokenizer=tokenizer)
+            table = encoder.get_input_embeddings().weight
+            good &= torch.equal(table[tokenizer.convert_tokens_to_ids(token)], rows[key][0])
+        change = ((features() - before).abs().max() / before.abs().max()).item()
+    print(f"rows as written: {good}; the prompt changed by {change:.2e}")
+    return good and change > 1e-2
+
+
 def main():
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     action, folder, ours, argument = sys.argv[1:]
     pipe = StableDiffusionXLPipeline.from_pretrained(folder, local_files_only=True, add_watermarker=False)
     pipe.set_progress_bar_config(disable=True)
-    check = {"latents": latents, "lora": lora}[action]
+    check = {"latents": latents, "lora": lora, "embeddings": embeddings}[action]
     sys.exit(0 if check(pipe, load_file(ours), argument) else 1)
 
 

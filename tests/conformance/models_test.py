@@ -4,6 +4,7 @@ models_test.py TRAINER FORWARD_DUMP [TEST...]; exits 0 if everything agrees. fp3
 max|a - b| <= tolerance * max|b|.
 """
 
+import copy
 import json
 import pathlib
 import re
@@ -14,7 +15,9 @@ import unittest
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.loaders import single_file_utils
 from diffusers.utils import logging as diffusers_logging
+from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 from transformers.utils import logging as transformers_logging
@@ -189,16 +192,28 @@ class Presets(unittest.TestCase):
 class FullSize(unittest.TestCase):
     """SDXL's tensors by name and shape; neither side allocates one."""
 
-    def test_names_and_shapes_are_those_of_diffusers(self):
+    @classmethod
+    def setUpClass(cls):
         with tempfile.TemporaryDirectory(prefix="sarsweep-models-") as folder:
             model = pathlib.Path(folder) / "tiny"
             run(TRAINER, "init", "--preset", "tiny", "--out", model, "--seed", 1)
-            document = lambda part: json.loads((model / part / "config.json").read_text())
-            reference = self.reference_shapes(document)
-        ours = {part: {} for part in reference}
-        for line in run(FORWARD_DUMP, "--shapes", "sdxl").splitlines():
+            cls.modules = cls.reference_modules(lambda part: json.loads((model / part / "config.json").read_text()))
+
+    def ours(self, *flags):
+        """{part: {name: shape}} of what forward_dump lists."""
+        parts = {}
+        for line in run(FORWARD_DUMP, *flags).splitlines():
             part, name, shape = line.split(" ")
-            ours[part][name] = tuple(int(size) for size in shape.split(","))
+            parts.setdefault(part, {})[name] = tuple(int(size) for size in shape.split(",") if size)
+        return parts
+
+    def reference_shapes(self):
+        rename = lambda part, name: text_name(name) if part.startswith("text") else name
+        return {part: {rename(part, name): tuple(p.shape) for name, p in module.named_parameters()}
+                for part, module in self.modules.items()}
+
+    def test_names_and_shapes_are_those_of_diffusers(self):
+        ours, reference = self.ours("--shapes", "sdxl"), self.reference_shapes()
         for part, (tensors, parameters) in {"unet": (1680, 2_567_463_684), "vae": (248, 83_653_863),
                                             "text_encoder": (196, 123_060_480),
                                             "text_encoder_2": (517, 694_659_840)}.items():
@@ -206,7 +221,47 @@ class FullSize(unittest.TestCase):
             self.assertEqual(len(ours[part]), tensors, part)
             self.assertEqual(sum(torch.Size(s).numel() for s in ours[part].values()), parameters, part)
 
-    def reference_shapes(self, document):
+    def test_a_single_file_becomes_diffusers_tensors(self):
+        """diffusers' own conversion of a file with our names and shapes finds every tensor of its models."""
+        ours = self.ours("--single-file", "sdxl")["single_file"]
+        self.assertEqual(len(ours), 2515)
+        count = lambda prefix: sum(name.startswith(prefix) for name in ours)
+        self.assertEqual([count("model.diffusion_model."), count("conditioner.embedders.0."),
+                          count("conditioner.embedders.1."), count("first_stage_model.")], [1680, 197, 390, 248])
+        file = {name: torch.empty(shape, device="meta") for name, shape in ours.items()}
+        unet, vae, second = (self.modules[part] for part in ("unet", "vae", "text_encoder_2"))
+        found = {
+            "unet": single_file_utils.convert_ldm_unet_checkpoint(dict(file), unet.config),
+            "vae": single_file_utils.convert_ldm_vae_checkpoint(dict(file), vae.config),
+            "text_encoder": single_file_utils.convert_ldm_clip_checkpoint(dict(file)),
+            "text_encoder_2": single_file_utils.convert_open_clip_checkpoint(
+                second, dict(file), prefix="conditioner.embedders.1.model.")}
+        found["text_encoder"].pop("text_model.embeddings.position_ids")
+        for part, reference in self.reference_shapes().items():
+            shapes = {name: tuple(value.shape) for name, value in found[part].items()}
+            self.assertEqual(shapes, reference, part)
+
+    def test_adapters_are_those_of_peft(self):
+        for targets, chosen, millions in (
+                ("attn", r".*(to_q|to_k|to_v|to_out\.0)", 371.6),
+                ("attn_conv", r".*(to_q|to_k|to_v|to_out\.0|resnets\.\d\.conv[12])", 455.3),
+                ("attn_ff", r".*(to_q|to_k|to_v|to_out\.0|ff\.net\.0\.proj|ff\.net\.2)", 669.8),
+                ("transformer", r".*attentions.*(proj_in|proj_out|to_q|to_k|to_v|to_out\.0|ff\.net\.0\.proj|ff\.net\.2)",
+                 680.9),
+                ("transformer_conv", r".*(attentions|resnets|samplers).*(proj_in|proj_out|to_q|to_k|to_v|to_out\.0|"
+                 r"ff\.net\.0\.proj|ff\.net\.2|conv|conv1|conv2|conv_shortcut|time_emb_proj)", 787.0)):
+            ours = self.ours("--adapters", "sdxl", targets, 256)["unet"]
+            unet = copy.deepcopy(self.modules["unet"])
+            with torch.device("meta"):
+                inject_adapter_in_model(LoraConfig(r=256, target_modules=chosen), unet)
+            reference = {name.replace(".default", ""): tuple(p.shape) for name, p in unet.named_parameters()
+                         if ".lora_" in name}
+            self.assertEqual(ours, reference, targets)
+            total = sum(torch.Size(shape).numel() for shape in ours.values())
+            self.assertEqual(round(total / 1e6, 1), millions, targets)
+
+    @staticmethod
+    def reference_modules(document):
         """Of SDXL base 1.0, from the sizes in its published config files."""
         unet = document("unet") | {
             "block_out_channels": [320, 640, 1280], "attention_head_dim": [5, 10, 20],
@@ -219,13 +274,9 @@ class FullSize(unittest.TestCase):
             hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
             intermediate_size=4 * hidden, projection_dim=hidden)
         with torch.device("meta"):
-            modules = {"unet": UNet2DConditionModel.from_config(unet),
-                       "vae": AutoencoderKL.from_config(vae),
-                       "text_encoder": CLIPTextModel(clip(768, 12, 12)),
-                       "text_encoder_2": CLIPTextModelWithProjection(clip(1280, 32, 20))}
-        rename = lambda part, name: text_name(name) if part.startswith("text") else name
-        return {part: {rename(part, name): tuple(p.shape) for name, p in module.named_parameters()}
-                for part, module in modules.items()}
+            return {"unet": UNet2DConditionModel.from_config(unet), "vae": AutoencoderKL.from_config(vae),
+                    "text_encoder": CLIPTextModel(clip(768, 12, 12)),
+                    "text_encoder_2": CLIPTextModelWithProjection(clip(1280, 32, 20))}
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ int main(int argc, char** argv) try {
   add_sample(app, exit_code);
   add_replay(app, exit_code);
   add_bench(app, exit_code);
+  add_convert(app, exit_code);
+  add_inspect(app, exit_code);
   CLI11_PARSE(app, argc, argv);
   return exit_code;
 } catch (const sarsweep::Error& error) {

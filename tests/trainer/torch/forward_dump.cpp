@@ -1,7 +1,8 @@
 // Runs every part of a pipeline folder on given inputs, for tests/conformance/models_test.py:
 //   forward_dump PIPELINE INPUTS.safetensors OUTPUTS.safetensors
 // or loads a pipeline and saves it again: forward_dump --copy PIPELINE TARGET
-// or lists a configuration's parameters without allocating them: forward_dump --shapes PRESET
+// or lists a configuration's tensors without allocating them:
+//   forward_dump --shapes PRESET | --single-file PRESET | --adapters PRESET TARGETS RANK
 #include <ATen/TensorOperators.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <iostream>
 #include <map>
+#include <string>
 
 #include <c10/core/GradMode.h>
 
@@ -72,20 +74,31 @@ void dump(const char* folder, const char* inputs, const char* outputs) {
   save_tensors(outputs, results, DType::f32);
 }
 
-void print_shapes(const char* part, const Component& component) {
-  for (const auto& [name, tensor] : component.parameters()) {
-    fmt::print("{} {} {}\n", part, name, fmt::join(tensor.sizes(), ","));
-  }
+void print_shape(std::string_view part, const std::string& name, at::IntArrayRef shape) {
+  fmt::print("{} {} {}\n", part, name, fmt::join(shape.begin(), shape.end(), ","));
 }
 
 void list_shapes(const char* preset) {
-  const nlohmann::json configs = preset_configs(preset);
-  const ClipTextConfig text = parse_clip_text_config(configs.at("text_encoder"), false);
-  const ClipTextConfig text_2 = parse_clip_text_config(configs.at("text_encoder_2"), true);
-  print_shapes("unet", UNet(parse_unet_config(configs.at("unet")), at::kMeta));
-  print_shapes("vae", Autoencoder(parse_vae_config(configs.at("vae")), at::kMeta));
-  print_shapes("text_encoder", ClipText(text, at::kMeta));
-  print_shapes("text_encoder_2", ClipText(text_2, at::kMeta));
+  for (const PartTensor& tensor : pipeline_tensors(preset_configs(preset))) {
+    print_shape(to_string(tensor.part), tensor.name, tensor.shape);
+  }
+}
+
+void list_single_file(const char* preset) {
+  for (const auto& tensor : single_file_layout(pipeline_tensors(preset_configs(preset)))) {
+    print_shape("single_file", tensor.name, tensor.shape);
+  }
+}
+
+// Both factors of every adapter of the UNet, by PEFT's names.
+void list_adapters(const char* preset, const char* targets, std::int64_t rank) {
+  PipelineSkeleton skeleton(preset_configs(preset));
+  attach_adapters(skeleton.unet, ComponentKind::unet, targets, rank, 1.0, LoraInit::kaiming, 0);
+  for (const Layer* layer : skeleton.unet.layers()) {
+    if (!layer->adapter) continue;
+    print_shape("unet", layer->name + ".lora_A.weight", layer->adapter->down.sizes());
+    print_shape("unet", layer->name + ".lora_B.weight", layer->adapter->up.sizes());
+  }
 }
 
 }  // namespace
@@ -93,12 +106,17 @@ void list_shapes(const char* preset) {
 int main(int argc, char** argv) try {
   if (argc == 3 && std::strcmp(argv[1], "--shapes") == 0) {
     list_shapes(argv[2]);
+  } else if (argc == 3 && std::strcmp(argv[1], "--single-file") == 0) {
+    list_single_file(argv[2]);
+  } else if (argc == 5 && std::strcmp(argv[1], "--adapters") == 0) {
+    list_adapters(argv[2], argv[3], std::stol(argv[4]));
   } else if (argc == 4 && std::strcmp(argv[1], "--copy") == 0) {
     save_pipeline(load_pipeline(argv[2]), argv[3], DType::f32);
   } else if (argc == 4) {
     dump(argv[1], argv[2], argv[3]);
   } else {
-    std::cerr << "usage: forward_dump PIPELINE INPUTS OUTPUTS | --copy FROM TO | --shapes PRESET\n";
+    std::cerr << "usage: forward_dump PIPELINE INPUTS OUTPUTS | --copy FROM TO | --shapes PRESET | "
+                 "--single-file PRESET | --adapters PRESET TARGETS RANK\n";
     return 2;
   }
   return 0;

@@ -5,82 +5,35 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <charconv>
-#include <utility>
 
-#include <re2/re2.h>
+#include "trainer/core/files/original_names.h"
 
 namespace sarsweep::trainer {
 namespace {
 
 constexpr std::string_view kTextModel = "text_model.";
-// SDXL has two resnets and a sampler per level on the way down, three resnets on the way up.
-constexpr int kPerLevel = 3;
 
-int number(const std::string& digits) {
-  int value = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  return value;
-}
+struct Suffix {
+  std::string_view text;
+  LoraRole role;
+};
+constexpr std::array<Suffix, 13> kSuffixes{{{".lora_A.weight", LoraRole::down},
+                                            {".lora_B.weight", LoraRole::up},
+                                            {".lora_A.default.weight", LoraRole::down},
+                                            {".lora_B.default.weight", LoraRole::up},
+                                            {".lora_down.weight", LoraRole::down},
+                                            {".lora_up.weight", LoraRole::up},
+                                            {".lora.down.weight", LoraRole::down},
+                                            {".lora.up.weight", LoraRole::up},
+                                            {".lora_linear_layer.down.weight", LoraRole::down},
+                                            {".lora_linear_layer.up.weight", LoraRole::up},
+                                            {"_lora.down.weight", LoraRole::down},
+                                            {"_lora.up.weight", LoraRole::up},
+                                            {".alpha", LoraRole::alpha}}};
 
 std::string underscored(std::string text) {
   std::replace(text.begin(), text.end(), '.', '_');
   return text;
-}
-
-using Rename = std::pair<std::string_view, std::string_view>;
-
-template <std::size_t N>
-std::string renamed(const std::string& name, const std::array<Rename, N>& table) {
-  for (const auto& [from, to] : table) {
-    if (name == from) return std::string(to);
-  }
-  return name;
-}
-
-std::string sgm_of_resnet(const std::string& inner) {
-  static constexpr std::array<Rename, 6> kInner{{{"norm1", "in_layers.0"},
-                                                 {"conv1", "in_layers.2"},
-                                                 {"time_emb_proj", "emb_layers.1"},
-                                                 {"norm2", "out_layers.0"},
-                                                 {"conv2", "out_layers.3"},
-                                                 {"conv_shortcut", "skip_connection"}}};
-  return renamed(inner, kInner);
-}
-
-std::string sgm_of_root(const std::string& module) {
-  static constexpr std::array<Rename, 6> kRoot{{{"conv_in", "input_blocks.0.0"},
-                                                {"conv_out", "out.2"},
-                                                {"time_embedding.linear_1", "time_embed.0"},
-                                                {"time_embedding.linear_2", "time_embed.2"},
-                                                {"add_embedding.linear_1", "label_emb.0.0"},
-                                                {"add_embedding.linear_2", "label_emb.0.2"}}};
-  return renamed(module, kRoot);
-}
-
-// diffusers' module path of an SDXL UNet to that of the original SGM code.
-std::string sgm_path(const std::string& module) {
-  static const RE2 kBlock(R"((down|up)_blocks\.(\d+)\.(resnets|attentions)\.(\d+)\.(.+))");
-  static const RE2 kSampler(R"((down|up)_blocks\.(\d+)\.(?:down|up)samplers\.0\.conv)");
-  static const RE2 kMiddle(R"(mid_block\.(resnets|attentions)\.(\d+)\.(.+))");
-  std::string way, level, kind, index, inner;
-  if (RE2::FullMatch(module, kBlock, &way, &level, &kind, &index, &inner)) {
-    const bool down = way == "down";
-    const bool resnet = kind == "resnets";
-    return fmt::format("{}_blocks.{}.{}.{}", down ? "input" : "output",
-                       kPerLevel * number(level) + number(index) + (down ? 1 : 0), resnet ? 0 : 1,
-                       resnet ? sgm_of_resnet(inner) : inner);
-  }
-  if (RE2::FullMatch(module, kSampler, &way, &level)) {
-    return way == "down" ? fmt::format("input_blocks.{}.0.op", kPerLevel * (number(level) + 1))
-                         : fmt::format("output_blocks.{}.2.conv", kPerLevel * number(level) + 2);
-  }
-  if (RE2::FullMatch(module, kMiddle, &kind, &index, &inner)) {
-    return kind == "attentions"
-               ? fmt::format("middle_block.1.{}", inner)
-               : fmt::format("middle_block.{}.{}", 2 * number(index), sgm_of_resnet(inner));
-  }
-  return sgm_of_root(module);
 }
 
 std::string without_text_model(const std::string& module) {
@@ -97,7 +50,36 @@ std::string_view kohya_component(LoraComponent component) {
   return {};
 }
 
+// "a.attn1.to_out.0" -> "a.attn1.processor.to_out"; empty outside attention.
+std::string processor_path(const std::string& module) {
+  for (const std::string_view attention : {".attn1.", ".attn2."}) {
+    const std::size_t at = module.find(attention);
+    if (at == std::string::npos) continue;
+    const std::size_t begin = at + attention.size();
+    const std::string projection = module.substr(begin, module.find('.', begin) - begin);
+    return module.substr(0, begin) + "processor." + projection;
+  }
+  return {};
+}
+
+void append_unet_spellings(const std::string& module, std::vector<std::string>& prefixes) {
+  prefixes.push_back(module);
+  prefixes.push_back("base_model.model." + module);
+  const std::string processor = processor_path(module);
+  if (processor.empty()) return;
+  prefixes.push_back(processor);
+  prefixes.push_back("unet." + processor);
+}
+
 }  // namespace
+
+std::optional<LoraKey> split_lora_key(std::string_view name) {
+  for (const Suffix& suffix : kSuffixes) {
+    if (!name.ends_with(suffix.text)) continue;
+    return LoraKey{std::string(name.substr(0, name.size() - suffix.text.size())), suffix.role};
+  }
+  return std::nullopt;
+}
 
 std::string_view to_string(LoraComponent component) {
   switch (component) {
@@ -120,18 +102,20 @@ std::string peft_prefix(const LoraLayerName& layer) {
 
 std::string kohya_prefix(const LoraLayerName& layer) {
   const std::string path =
-      layer.component == LoraComponent::unet ? sgm_path(layer.module) : layer.module;
+      layer.component == LoraComponent::unet ? original_unet_module(layer.module) : layer.module;
   return std::string(kohya_component(layer.component)) + underscored(path);
 }
 
 std::vector<std::string> accepted_prefixes(const LoraLayerName& layer) {
   const std::string component(to_string(layer.component));
-  std::vector<std::string> prefixes{
-      kohya_prefix(layer),
-      std::string(kohya_component(layer.component)) + underscored(layer.module),
-      component + "." + layer.module};
-  if (layer.component != LoraComponent::unet) {
+  const std::string kohya(kohya_component(layer.component));
+  std::vector<std::string> prefixes{kohya_prefix(layer), kohya + underscored(layer.module),
+                                    component + "." + layer.module};
+  if (layer.component == LoraComponent::unet) {
+    append_unet_spellings(layer.module, prefixes);
+  } else {
     prefixes.push_back(component + "." + without_text_model(layer.module));
+    prefixes.push_back(kohya + underscored(without_text_model(layer.module)));
   }
   return prefixes;
 }

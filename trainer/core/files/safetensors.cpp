@@ -7,64 +7,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <optional>
-#include <tuple>
-#include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "schema/base/error.h"
-#include "schema/base/json_text.h"
 
 namespace sarsweep::trainer {
 namespace {
 
-using nlohmann::json;
-
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
-constexpr std::size_t kLengthBytes = 8;
-constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
-// A header of the largest size holds about a million entries of four values each.
-constexpr JsonLimits kHeaderLimits{
-    .depth = 8, .values = 4'000'000, .string_bytes = kMaxHeaderBytes};
-
-struct DTypeName {
-  DType dtype;
-  std::string_view name;
-  std::size_t size;
-};
-constexpr std::array<DTypeName, 10> kDTypes{{{DType::f64, "F64", 8},
-                                             {DType::f32, "F32", 4},
-                                             {DType::f16, "F16", 2},
-                                             {DType::bf16, "BF16", 2},
-                                             {DType::i64, "I64", 8},
-                                             {DType::i32, "I32", 4},
-                                             {DType::i16, "I16", 2},
-                                             {DType::i8, "I8", 1},
-                                             {DType::u8, "U8", 1},
-                                             {DType::boolean, "BOOL", 1}}};
-
-const DTypeName& row_of(DType dtype) { return kDTypes.at(static_cast<std::size_t>(dtype)); }
-
-std::optional<DType> parse_dtype(std::string_view name) {
-  for (const DTypeName& row : kDTypes) {
-    if (row.name == name) return row.dtype;
-  }
-  return std::nullopt;
-}
-
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
-  throw Error(ErrorCode::invalid,
-              fmt::format("{} is not a usable safetensors file: {}", path.string(), reason));
-}
-
 struct FileView {
-  std::shared_ptr<const void> mapping;
+  std::shared_ptr<const void> mapping;  // null: an empty file
   std::string_view bytes;
 };
 
@@ -77,192 +32,57 @@ FileView map_file(const std::filesystem::path& path) {
                 fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
   }
   struct stat status {};
-  const bool known = ::fstat(fd, &status) == 0;
-  const auto size = known ? static_cast<std::size_t>(status.st_size) : 0;
-  void* address = MAP_FAILED;
-  if (known && S_ISREG(status.st_mode) && size >= kLengthBytes) {
-    address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  }
+  const bool regular = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  const auto size = regular ? static_cast<std::size_t>(status.st_size) : 0;
+  void* const address =
+      size > 0 ? ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+  const int reason = errno;
   ::close(fd);
-  if (!known || !S_ISREG(status.st_mode)) refuse(path, "it is not a regular file");
-  if (size < kLengthBytes) {
-    refuse(path, fmt::format("it has {} bytes, and the header's length alone takes 8", size));
+  if (!regular) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("{} is not a usable safetensors file: it is not a regular file",
+                            path.string()));
   }
+  if (size == 0) return {};
   if (address == MAP_FAILED) {
     throw Error(ErrorCode::internal,
-                fmt::format("cannot map {}: {}", path.string(), std::strerror(errno)));
+                fmt::format("cannot map {}: {}", path.string(), std::strerror(reason)));
   }
   std::shared_ptr<const void> mapping(address,
                                       [address, size](const void*) { ::munmap(address, size); });
   return {std::move(mapping), {static_cast<const char*>(address), size}};
 }
 
-// The JSON text between the length and the data.
-std::string_view header_text(const std::filesystem::path& path, std::string_view bytes) {
-  std::uint64_t length = 0;
-  std::memcpy(&length, bytes.data(), kLengthBytes);
-  if (length > kMaxHeaderBytes) {
-    refuse(path, fmt::format("its header claims {} bytes, more than the {} allowed", length,
-                             kMaxHeaderBytes));
-  }
-  if (length > bytes.size() - kLengthBytes) {
-    refuse(path, fmt::format("its header claims {} bytes, but only {} follow", length,
-                             bytes.size() - kLengthBytes));
-  }
-  const std::string_view text = bytes.substr(kLengthBytes, length);
-  if (text.empty() || text.front() != '{') refuse(path, "its header does not start with '{'");
-  return text;
-}
-
-class HeaderReader {
- public:
-  explicit HeaderReader(const std::filesystem::path& path) : path_(path) {}
-
-  std::map<std::string, std::string> metadata(const json& header) const {
-    std::map<std::string, std::string> result;
-    const auto found = header.find("__metadata__");
-    if (found == header.end()) return result;
-    if (!found->is_object()) refuse(path_, "its __metadata__ is not an object");
-    for (const auto& [key, value] : found->items()) {
-      if (!value.is_string()) {
-        refuse(path_, fmt::format("its __metadata__ entry \"{}\" is not a string", key));
-      }
-      result.emplace(key, value.get<std::string>());
-    }
-    return result;
-  }
-
-  TensorEntry entry(const std::string& name, const json& value) const {
-    if (!value.is_object()) refuse(path_, fmt::format("tensor \"{}\" is not an object", name));
-    TensorEntry result;
-    result.name = name;
-    result.dtype = dtype(name, value);
-    result.shape = shape(name, value);
-    const std::vector<std::uint64_t> offsets = unsigned_list(name, value, "data_offsets");
-    if (offsets.size() != 2) {
-      refuse(path_,
-             fmt::format("tensor \"{}\" has {} data_offsets instead of 2", name, offsets.size()));
-    }
-    if (offsets[1] < offsets[0]) {
-      refuse(path_, fmt::format("tensor \"{}\" ends at byte {}, before its begin {}", name,
-                                offsets[1], offsets[0]));
-    }
-    result.begin = offsets[0];
-    result.end = offsets[1];
-    check_size(result);
-    return result;
-  }
-
-  // Neither holes nor overlaps: every byte of the data belongs to exactly one tensor.
-  void check_cover(const std::vector<TensorEntry>& entries, std::size_t data_bytes) const {
-    std::size_t expected = 0;
-    for (const TensorEntry& entry : entries) {
-      if (entry.begin != expected) {
-        refuse(path_, fmt::format("tensor \"{}\" begins at byte {} where {} is expected ({})",
-                                  entry.name, entry.begin, expected,
-                                  entry.begin > expected ? "a hole" : "an overlap"));
-      }
-      expected = entry.end;
-    }
-    if (expected != data_bytes) {
-      refuse(path_, fmt::format("its tensors take {} bytes, but the data has {}{}", expected,
-                                data_bytes, expected > data_bytes ? " (truncated?)" : ""));
-    }
-  }
-
- private:
-  const json& member(const std::string& name, const json& value, const char* key) const {
-    const auto found = value.find(key);
-    if (found == value.end()) refuse(path_, fmt::format("tensor \"{}\" has no {}", name, key));
-    return *found;
-  }
-
-  DType dtype(const std::string& name, const json& value) const {
-    const json& text = member(name, value, "dtype");
-    if (!text.is_string())
-      refuse(path_, fmt::format("tensor \"{}\" has a dtype that is no string", name));
-    const std::optional<DType> parsed = parse_dtype(text.get_ref<const std::string&>());
-    if (!parsed) {
-      refuse(path_, fmt::format("tensor \"{}\" has the unknown dtype {}", name, text.dump()));
-    }
-    return *parsed;
-  }
-
-  std::vector<std::uint64_t> unsigned_list(const std::string& name, const json& value,
-                                           const char* key) const {
-    const json& list = member(name, value, key);
-    if (!list.is_array())
-      refuse(path_, fmt::format("tensor \"{}\" has {} that is no list", name, key));
-    std::vector<std::uint64_t> result;
-    for (const json& item : list) {
-      if (!item.is_number_unsigned()) {
-        refuse(path_, fmt::format("tensor \"{}\" has {} in its {}, not a whole number >= 0", name,
-                                  item.dump(), key));
-      }
-      result.push_back(item.get<std::uint64_t>());
-    }
-    return result;
-  }
-
-  std::vector<std::int64_t> shape(const std::string& name, const json& value) const {
-    std::vector<std::int64_t> result;
-    for (const std::uint64_t extent : unsigned_list(name, value, "shape")) {
-      if (extent > static_cast<std::uint64_t>(INT64_MAX)) {
-        refuse(path_, fmt::format("tensor \"{}\" has an extent of {}", name, extent));
-      }
-      result.push_back(static_cast<std::int64_t>(extent));
-    }
-    return result;
-  }
-
-  void check_size(const TensorEntry& entry) const {
-    std::size_t bytes = size_of(entry.dtype);
-    for (const std::int64_t extent : entry.shape) {
-      if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(extent), &bytes)) {
-        refuse(path_, fmt::format("tensor \"{}\" has a shape whose size overflows", entry.name));
-      }
-    }
-    if (bytes != entry.end - entry.begin) {
-      refuse(path_,
-             fmt::format("tensor \"{}\" needs {} bytes by its shape, but its offsets span {}",
-                         entry.name, bytes, entry.end - entry.begin));
-    }
-  }
-
-  const std::filesystem::path& path_;
-};
-
 }  // namespace
-
-std::size_t size_of(DType dtype) { return row_of(dtype).size; }
-std::string_view to_string(DType dtype) { return row_of(dtype).name; }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) {
   const FileView file = map_file(path);
-  const std::string_view text = header_text(path, file.bytes);
-  const json header = parse_json(text, "the header of " + path.string(), kHeaderLimits);
-  const HeaderReader reader(path);
-  metadata_ = reader.metadata(header);
-  for (const auto& [name, value] : header.items()) {
-    if (name != "__metadata__") entries_.push_back(reader.entry(name, value));
-  }
-  std::sort(entries_.begin(), entries_.end(), [](const TensorEntry& a, const TensorEntry& b) {
-    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
-  });
-  const std::size_t data_begin = kLengthBytes + text.size();
-  reader.check_cover(entries_, file.bytes.size() - data_begin);
-  start_ = static_cast<const std::byte*>(file.mapping.get()) + data_begin;
+  header_ = parse_safetensors_header(file.bytes, path.string());
+  start_ = static_cast<const std::byte*>(file.mapping.get()) + header_.data_begin;
   mapping_ = file.mapping;
 }
 
 const TensorEntry* SafetensorsFile::find(std::string_view name) const {
-  const auto found = std::find_if(entries_.begin(), entries_.end(),
+  const auto found = std::find_if(entries().begin(), entries().end(),
                                   [name](const TensorEntry& entry) { return entry.name == name; });
-  return found == entries_.end() ? nullptr : &*found;
+  return found == entries().end() ? nullptr : &*found;
 }
 
 const std::byte* SafetensorsFile::data(const TensorEntry& entry) const {
   return start_ + entry.begin;
+}
+
+// Pages at the ends are shared with the neighbours, which only read them again.
+std::shared_ptr<const std::byte> SafetensorsFile::borrow(const TensorEntry& entry) const {
+  const std::byte* const bytes = data(entry);
+  const std::size_t size = entry.end - entry.begin;
+  return {bytes, [mapping = mapping_, size](const std::byte* begin) {
+            const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+            const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) / page * page;
+            const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(begin) + size;
+            // A hint: nothing is lost where it fails.
+            ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+          }};
 }
 
 }  // namespace sarsweep::trainer

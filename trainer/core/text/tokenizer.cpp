@@ -161,15 +161,17 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::from_folder(const std::filesystem::path& folder) {
-  Tokenizer result;
-  result.impl_ = std::make_unique<Impl>(read_tokenizer_folder(folder));
-  return result;
+  return from_files(read_tokenizer_folder(folder));
 }
 
 Tokenizer Tokenizer::from_open_clip(const std::filesystem::path& vocabulary_gz,
                                     const std::string& pad_token) {
+  return from_files(read_open_clip_merges(vocabulary_gz, pad_token));
+}
+
+Tokenizer Tokenizer::from_files(TokenizerFiles files) {
   Tokenizer result;
-  result.impl_ = std::make_unique<Impl>(read_open_clip_merges(vocabulary_gz, pad_token));
+  result.impl_ = std::make_unique<Impl>(std::move(files));
   return result;
 }
 

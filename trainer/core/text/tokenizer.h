@@ -9,6 +9,8 @@
 
 namespace sarsweep::trainer {
 
+struct TokenizerFiles;
+
 // CLIP's byte-pair tokenizer, equal to transformers' CLIPTokenizer: special tokens split out by
 // exact match, NFC, lower-case, whitespace collapsed, BPE with "</w>". Immutable after construction
 // but for add_token; thread-safe for reading.
@@ -20,6 +22,7 @@ class Tokenizer {
   // The merges of open_clip's bpe_simple_vocab_16e6.txt.gz. `pad_token`: "<|endoftext|>" or "!".
   static Tokenizer from_open_clip(const std::filesystem::path& vocabulary_gz,
                                   const std::string& pad_token);
+  static Tokenizer from_files(TokenizerFiles files);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();

@@ -31,10 +31,19 @@ constexpr const char* kMergesHeader = "#version: 0.2";
   throw Error(ErrorCode::invalid, fmt::format("{}: {}", file.string(), reason));
 }
 
-json read_json(const fs::path& file) { return parse_json(read_file(file), file.string(), kLimits); }
+using Texts = std::map<std::string, std::string>;
+constexpr std::array<const char*, 6> kFiles = {"vocab.json",
+                                               "merges.txt",
+                                               "tokenizer.json",
+                                               "tokenizer_config.json",
+                                               "special_tokens_map.json",
+                                               "added_tokens.json"};
 
-json read_json_if_present(const fs::path& file) {
-  return fs::exists(file) ? read_json(file) : json::object();
+// An absent file is an empty object.
+json json_of(const Texts& texts, const char* name, const fs::path& folder) {
+  const auto text = texts.find(name);
+  if (text == texts.end()) return json::object();
+  return parse_json(text->second, (folder / name).string(), kLimits);
 }
 
 std::vector<std::string> parse_vocabulary(const json& document, const fs::path& file) {
@@ -149,9 +158,8 @@ void read_roles(TokenizerFiles& files, const json& config, const json& map, cons
   }
 }
 
-void read_added(TokenizerFiles& files, const json& config, const json& map,
+void read_added(TokenizerFiles& files, const json& config, const json& map, const json& added,
                 const fs::path& folder) {
-  const json added = read_json_if_present(folder / "added_tokens.json");
   for (const auto& [text, id] : added.items()) {
     if (!id.is_number_unsigned())
       refuse(folder / "added_tokens.json", "\"" + text + "\" has no id");
@@ -184,8 +192,7 @@ void check_added(TokenizerFiles& files, const fs::path& folder) {
   }
 }
 
-void read_single_file(TokenizerFiles& files, const fs::path& file) {
-  const json document = read_json(file);
+void read_single_file(TokenizerFiles& files, const json& document, const fs::path& file) {
   const json model = document.value("model", json::object());
   if (model.value("type", "") != "BPE" || model.value("end_of_word_suffix", "") != "</w>") {
     refuse(file, "it is not a CLIP tokenizer (BPE with \"</w>\")");
@@ -232,22 +239,36 @@ std::int64_t TokenizerFiles::id_of(std::string_view text) const {
   return found == vocabulary.end() ? -1 : found - vocabulary.begin();
 }
 
-TokenizerFiles read_tokenizer_folder(const fs::path& folder) try {
+TokenizerFiles read_tokenizer_folder(const fs::path& folder) {
+  Texts texts;
+  for (const char* name : kFiles) {
+    if (fs::exists(folder / name)) texts.emplace(name, read_file(folder / name));
+  }
+  return parse_tokenizer_texts(texts, folder);
+}
+
+TokenizerFiles parse_tokenizer_texts(const Texts& texts, const fs::path& folder) try {
   TokenizerFiles files;
-  if (fs::exists(folder / "vocab.json")) {
-    files.vocabulary = parse_vocabulary(read_json(folder / "vocab.json"), folder / "vocab.json");
-    files.merges = parse_merges(read_file(folder / "merges.txt"), folder / "merges.txt");
-  } else if (fs::exists(folder / "tokenizer.json")) {
-    read_single_file(files, folder / "tokenizer.json");
+  if (texts.contains("vocab.json")) {
+    files.vocabulary =
+        parse_vocabulary(json_of(texts, "vocab.json", folder), folder / "vocab.json");
+    const auto merges = texts.find("merges.txt");
+    if (merges == texts.end()) {
+      throw Error(ErrorCode::not_found,
+                  fmt::format("{} has a vocab.json but no merges.txt", folder.string()));
+    }
+    files.merges = parse_merges(merges->second, folder / "merges.txt");
+  } else if (texts.contains("tokenizer.json")) {
+    read_single_file(files, json_of(texts, "tokenizer.json", folder), folder / "tokenizer.json");
   } else {
     throw Error(ErrorCode::not_found,
                 fmt::format("{} has neither vocab.json nor tokenizer.json: it is "
                             "not a CLIP tokenizer",
                             folder.string()));
   }
-  const json config = read_json_if_present(folder / "tokenizer_config.json");
-  const json map = read_json_if_present(folder / "special_tokens_map.json");
-  read_added(files, config, map, folder);
+  const json config = json_of(texts, "tokenizer_config.json", folder);
+  const json map = json_of(texts, "special_tokens_map.json", folder);
+  read_added(files, config, map, json_of(texts, "added_tokens.json", folder), folder);
   read_roles(files, config, map, folder / "tokenizer_config.json");
   check_added(files, folder);
   return files;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,11 @@ struct TokenizerFiles {
 // A folder as diffusers keeps it: vocab.json with merges.txt, or the tokenizer.json that current
 // transformers write instead. Throws Error(invalid | not_found) naming the file.
 TokenizerFiles read_tokenizer_folder(const std::filesystem::path& folder);
+// The same of texts by file name ("vocab.json", "merges.txt", "tokenizer.json",
+// "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"; those that are absent
+// are missing). `folder` stands before their names in messages.
+TokenizerFiles parse_tokenizer_texts(const std::map<std::string, std::string>& texts,
+                                     const std::filesystem::path& folder);
 // CLIP's vocabulary from open_clip's list of merges (gzip).
 TokenizerFiles read_open_clip_merges(const std::filesystem::path& merges_gz,
                                      const std::string& pad);

@@ -15,8 +15,8 @@
 #include "schema/base/philox.h"
 #include "trainer/core/schedule/draws.h"
 #include "trainer/torch/commands/commands.h"
-#include "trainer/torch/commands/vocabulary.h"
 #include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/files/vocabulary.h"
 #include "trainer/torch/training/diffusion_step.h"
 
 namespace sarsweep::trainer {

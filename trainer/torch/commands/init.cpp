@@ -7,8 +7,8 @@
 
 #include "schema/base/error.h"
 #include "trainer/torch/commands/commands.h"
-#include "trainer/torch/commands/vocabulary.h"
 #include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/files/vocabulary.h"
 #include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::trainer {

@@ -129,7 +129,7 @@ void sample(SampleRequest request) {
 void add_sample(CLI::App& app, int& exit_code) {
   const auto request = std::make_shared<SampleRequest>();
   CLI::App* command = app.add_subcommand("sample", "Make pictures from prompts.");
-  command->add_option("--model", request->model, "a diffusers folder, or a checkpoint of a run")
+  command->add_option("--model", request->model, "a diffusers folder, a single file or a checkpoint of a run")
       ->required();
   command->add_option("--lora", request->loras, "adapters to merge (PEFT or kohya files)");
   CLI::Option* prompt = command->add_option("--prompt", request->prompt, "what to show");

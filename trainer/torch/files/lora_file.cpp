@@ -20,8 +20,7 @@ using nlohmann::json;
 constexpr LoraComponent kComponents[] = {LoraComponent::unet, LoraComponent::text_encoder,
                                          LoraComponent::text_encoder_2};
 
-LoraLayers layers_with_adapters(Pipeline& pipeline) {
-  LoraLayers layers = lora_layers(pipeline);
+LoraLayers with_adapters(LoraLayers layers) {
   layers.erase(std::remove_if(layers.begin(), layers.end(),
                               [](const auto& entry) { return !entry.second->adapter; }),
                layers.end());
@@ -70,9 +69,21 @@ std::string shared(const LoraLayers& layers, Value value) {
   return values.size() == 1 ? *values.begin() : "Dynamic";
 }
 
-std::map<std::string, std::string> kohya_metadata(const LoraLayers& layers,
-                                                  const SchedulerConfig& scheduler) {
-  return {
+// What kohya's tools were told for convolutions, as they note it.
+std::map<std::string, std::string> convolution_metadata(const LoraLayers& layers) {
+  LoraLayers convolutions;
+  for (const auto& entry : layers) {
+    if (entry.second->weight.dim() == 4) convolutions.push_back(entry);
+  }
+  if (convolutions.empty()) return {};
+  const json arguments = {
+      {"conv_dim", shared(convolutions, [](const Adapter& adapter) { return adapter.rank; })},
+      {"conv_alpha", shared(convolutions, [](const Adapter& adapter) { return adapter.alpha; })}};
+  return {{"ss_network_args", canonical_json(arguments)}};
+}
+
+std::map<std::string, std::string> kohya_metadata(const LoraLayers& layers) {
+  std::map<std::string, std::string> metadata = {
       {"ss_network_module", "networks.lora"},
       {"ss_network_dim", shared(layers, [](const Adapter& adapter) { return adapter.rank; })},
       {"ss_network_alpha", shared(layers, [](const Adapter& adapter) { return adapter.alpha; })},
@@ -80,8 +91,9 @@ std::map<std::string, std::string> kohya_metadata(const LoraLayers& layers,
       {"ss_v2", "False"},
       {"modelspec.sai_model_spec", "1.0.0"},
       {"modelspec.architecture", "stable-diffusion-xl-v1-base/lora"},
-      {"modelspec.implementation", "https://github.com/Stability-AI/generative-models"},
-      {"modelspec.prediction_type", scheduler.prediction_type == "v_prediction" ? "v" : "epsilon"}};
+      {"modelspec.implementation", "https://github.com/Stability-AI/generative-models"}};
+  metadata.merge(convolution_metadata(layers));
+  return metadata;
 }
 
 NamedTensors tensors_of(const LoraLayers& layers, LoraFormat format, DType dtype) {
@@ -116,13 +128,30 @@ LoraLayers lora_layers(Pipeline& pipeline) {
   return all;
 }
 
+LoraLayers lora_layers(PipelineSkeleton& skeleton) {
+  LoraLayers all;
+  append_layers(all, LoraComponent::unet, skeleton.unet);
+  append_layers(all, LoraComponent::text_encoder, skeleton.text_encoder);
+  append_layers(all, LoraComponent::text_encoder_2, skeleton.text_encoder_2);
+  return all;
+}
+
+void save_lora(const std::filesystem::path& file, const LoraLayers& layers, LoraFormat format,
+               DType dtype, const std::map<std::string, std::string>& metadata) {
+  const LoraLayers adapted = with_adapters(layers);
+  std::map<std::string, std::string> all = metadata;
+  all.merge(format == LoraFormat::peft ? peft_metadata(adapted) : kohya_metadata(adapted));
+  save_tensors(file, tensors_of(adapted, format, dtype), all);
+}
+
 void save_lora(const std::filesystem::path& file, Pipeline& pipeline, LoraFormat format,
                DType dtype, const std::map<std::string, std::string>& metadata) {
-  const LoraLayers layers = layers_with_adapters(pipeline);
   std::map<std::string, std::string> all = metadata;
-  all.merge(format == LoraFormat::peft ? peft_metadata(layers)
-                                       : kohya_metadata(layers, pipeline.scheduler));
-  save_tensors(file, tensors_of(layers, format, dtype), all);
+  if (format == LoraFormat::kohya) {
+    const bool velocity = pipeline.scheduler.prediction_type == "v_prediction";
+    all.emplace("modelspec.prediction_type", velocity ? "v" : "epsilon");
+  }
+  save_lora(file, lora_layers(pipeline), format, dtype, all);
 }
 
 }  // namespace sarsweep::trainer

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <array>
 #include <cmath>
 #include <optional>
 #include <unordered_map>
@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
 #include "trainer/torch/files/lora_file.h"
@@ -17,26 +18,6 @@ namespace sarsweep::trainer {
 namespace {
 
 using nlohmann::json;
-
-enum class Role { down, up, alpha };
-
-struct Suffix {
-  std::string_view text;
-  Role role;
-};
-constexpr std::array<Suffix, 9> kSuffixes{{{".lora_A.weight", Role::down},
-                                           {".lora_B.weight", Role::up},
-                                           {".lora_down.weight", Role::down},
-                                           {".lora_up.weight", Role::up},
-                                           {".lora.down.weight", Role::down},
-                                           {".lora.up.weight", Role::up},
-                                           {".lora_linear_layer.down.weight", Role::down},
-                                           {".lora_linear_layer.up.weight", Role::up},
-                                           {".alpha", Role::alpha}}};
-
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
 
 struct FoundFactors {
   LoraLayerName name;
@@ -80,43 +61,59 @@ class LoraReader {
                 fmt::format("{} is not a usable LoRA file: {}", path_.string(), reason));
   }
 
+  // diffusers puts PEFT's configuration into the file, PEFT itself beside it.
   void read_config() {
     const auto text = file_.metadata().find("lora_adapter_metadata");
-    if (text == file_.metadata().end()) return;
-    config_ = parse_json(text->second, path_.string() + ": lora_adapter_metadata");
+    const std::filesystem::path beside = path_.parent_path() / "adapter_config.json";
+    if (text != file_.metadata().end()) {
+      config_ = parse_json(text->second, path_.string() + ": lora_adapter_metadata");
+    } else if (of_one_model() && std::filesystem::exists(beside)) {
+      config_ = parse_json(read_file(beside), beside.string());
+    }
+    if (!config_.is_object()) refuse("its configuration is no JSON object");
     for (const LoraComponent component :
          {LoraComponent::unet, LoraComponent::text_encoder, LoraComponent::text_encoder_2}) {
-      if (config_.value(std::string(to_string(component)) + ".use_dora", json(false)) ==
-          json(true)) {
+      if (setting(component, "use_dora") == json(true)) {
         refuse("it holds DoRA adapters, which are not supported");
       }
     }
   }
 
-  void take(const TensorEntry& entry) {
-    for (const Suffix& suffix : kSuffixes) {
-      if (!ends_with(entry.name, suffix.text)) continue;
-      const std::string prefix = entry.name.substr(0, entry.name.size() - suffix.text.size());
-      const auto found = layer_by_prefix_.find(prefix);
-      if (found == layer_by_prefix_.end()) {
-        refuse(fmt::format("\"{}\" names no layer of this model", entry.name));
-      }
-      return put(found_[found->second], suffix.role, entry);
-    }
-    refuse(
-        fmt::format("\"{}\" belongs to no kind of adapter that is supported (LoRA as PEFT or kohya "
-                    "write it)",
-                    entry.name));
+  bool of_one_model() const {
+    return !file_.entries().empty() && file_.entries().front().name.starts_with("base_model.");
   }
 
-  void put(FoundFactors& factors, Role role, const TensorEntry& entry) {
+  // A value of PEFT's configuration; null where it says nothing. One of a single model, the UNet,
+  // names no component.
+  json setting(LoraComponent component, const char* key) const {
+    const json none;
+    const std::string full = std::string(to_string(component)) + "." + key;
+    if (component != LoraComponent::unet) return config_.value(full, none);
+    return config_.value(full, config_.value(key, none));
+  }
+
+  void take(const TensorEntry& entry) {
+    const std::optional<LoraKey> key = split_lora_key(entry.name);
+    if (!key) {
+      refuse(fmt::format(
+          "\"{}\" belongs to no kind of adapter that is supported (LoRA as PEFT or kohya write it)",
+          entry.name));
+    }
+    const auto found = layer_by_prefix_.find(key->prefix);
+    if (found == layer_by_prefix_.end()) {
+      refuse(fmt::format("\"{}\" names no layer of this model", entry.name));
+    }
+    put(found_[found->second], key->role, entry);
+  }
+
+  void put(FoundFactors& factors, LoraRole role, const TensorEntry& entry) {
     const at::Tensor tensor = read_tensor(file_, entry).to(at::kFloat);
-    if (role == Role::alpha) {
+    if (role == LoraRole::alpha) {
       if (tensor.numel() != 1) refuse(fmt::format("\"{}\" is not one number", entry.name));
       factors.alpha = tensor.item<float>();
       return;
     }
-    at::Tensor& slot = role == Role::down ? factors.down : factors.up;
+    at::Tensor& slot = role == LoraRole::down ? factors.down : factors.up;
     if (slot.defined())
       refuse(fmt::format("\"{}\" is the second of its kind for its layer", entry.name));
     slot = tensor;
@@ -139,8 +136,9 @@ class LoraReader {
     if (rank < 1 || !std::isfinite(alpha)) {
       refuse(fmt::format("the layer {} has rank {} and alpha {}", layer, rank, alpha));
     }
-    return {shaped(factors.down, down_shape, layer).to(weight.device()),
-            shaped(factors.up, up_shape, layer).to(weight.device()), rank, alpha};
+    const at::Device device = weight.is_meta() ? at::Device(at::kCPU) : weight.device();
+    return {shaped(factors.down, down_shape, layer).to(device),
+            shaped(factors.up, up_shape, layer).to(device), rank, alpha};
   }
 
   // A 1x1 convolution's factors fit a linear layer and the other way round.
@@ -162,16 +160,15 @@ class LoraReader {
   // PEFT's rule: alpha_pattern by module, else lora_alpha; rsLoRA divides by sqrt(rank) instead of
   // rank.
   double alpha_of(const LoraLayerName& name, std::int64_t rank) const {
-    const std::string component = std::string(to_string(name.component)) + ".";
-    const json value = config_.value(component + "lora_alpha", json());
+    const json value = setting(name.component, "lora_alpha");
     double alpha = value.is_number() ? value.get<double>() : static_cast<double>(rank);
-    const json patterns = config_.value(component + "alpha_pattern", json::object());
+    const json patterns = setting(name.component, "alpha_pattern");
     const std::string module = peft_module(name);
     for (const auto& [pattern, pattern_alpha] : patterns.items()) {
-      const bool matches = module == pattern || ends_with(module, "." + pattern);
+      const bool matches = module == pattern || module.ends_with("." + pattern);
       if (matches && pattern_alpha.is_number()) alpha = pattern_alpha.get<double>();
     }
-    const bool stabilized = config_.value(component + "use_rslora", json(false)) == json(true);
+    const bool stabilized = setting(name.component, "use_rslora") == json(true);
     return stabilized ? alpha * std::sqrt(static_cast<double>(rank)) : alpha;
   }
 
@@ -184,9 +181,8 @@ class LoraReader {
 
 }  // namespace
 
-std::size_t load_lora(const std::filesystem::path& file, Pipeline& pipeline) {
-  std::vector<std::pair<Layer*, Adapter>> adapters =
-      LoraReader(file, lora_layers(pipeline)).adapters();
+std::size_t load_lora(const std::filesystem::path& file, const LoraLayers& layers) {
+  std::vector<std::pair<Layer*, Adapter>> adapters = LoraReader(file, layers).adapters();
   for (const auto& [layer, adapter] : adapters) {
     if (layer->adapter) {
       throw Error(ErrorCode::conflict,
@@ -196,6 +192,10 @@ std::size_t load_lora(const std::filesystem::path& file, Pipeline& pipeline) {
   }
   for (auto& [layer, adapter] : adapters) layer->adapter = std::move(adapter);
   return adapters.size();
+}
+
+std::size_t load_lora(const std::filesystem::path& file, Pipeline& pipeline) {
+  return load_lora(file, lora_layers(pipeline));
 }
 
 }  // namespace sarsweep::trainer

@@ -8,6 +8,8 @@
 #include "schema/protocol/run_dir.h"
 #include "trainer/torch/files/checkpoint.h"
 #include "trainer/torch/files/pipeline_folder.h"
+#include "trainer/torch/files/single_file.h"
+#include "trainer/torch/files/vocabulary.h"
 #include "trainer/torch/model/learned_tokens.h"
 
 namespace sarsweep::trainer {
@@ -86,15 +88,20 @@ ModelSource load_folder(const fs::path& path) {
   return {load_pipeline(path), {}, folder_digest(path)};
 }
 
+ModelSource load_file(const fs::path& path) {
+  return {load_single_file(path, vocabulary_file({})), {}, sha256_file(path)};
+}
+
 ModelSource load_nested(const fs::path& path, int depth) {
   if (depth > kMaxDepth) {
     throw Error(ErrorCode::invalid, "checkpoint " + path.string() + ": more than " +
                                         std::to_string(kMaxDepth) +
                                         " checkpoints lie over each other");
   }
+  if (fs::is_regular_file(path)) return load_file(path);
   if (!fs::is_directory(path)) {
-    throw Error(ErrorCode::not_found, "model.path " + path.string() + " is not a folder",
-                "model.path");
+    throw Error(ErrorCode::not_found,
+                "model.path " + path.string() + " is neither a folder nor a file", "model.path");
   }
   if (!fs::exists(path / run_dir::kManifest)) return load_folder(path);
   const SealedCheckpoint checkpoint = verify_checkpoint(path);

@@ -29,8 +29,8 @@ struct ModelSource {
   std::string digest;     // SHA-256 over the content, wherever the files lie
 };
 
-// `path`: a diffusers folder, or a checkpoint of a run. A checkpoint loads its base first (itself a
-// folder or a checkpoint), then lays its own weights over it. Throws Error(invalid) or
+// `path`: a diffusers folder, SDXL in a single file, or a checkpoint of a run. A checkpoint loads
+// its base first (itself any of these), then lays its own weights over it. Throws Error(invalid) or
 // Error(not_found) naming the path that is at fault.
 ModelSource load_model(const std::filesystem::path& path);
 

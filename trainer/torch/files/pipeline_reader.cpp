@@ -17,18 +17,6 @@ nlohmann::json read_document(const fs::path& file) {
   return parse_json(read_file(file), file.string());
 }
 
-Pipeline empty_pipeline(const nlohmann::json& configs, Tokenizer tokenizer, Tokenizer tokenizer_2) {
-  return {.unet = UNet(parse_unet_config(configs.at("unet"))),
-          .vae = Autoencoder(parse_vae_config(configs.at("vae"))),
-          .text_encoder = ClipText(parse_clip_text_config(configs.at("text_encoder"), false)),
-          .text_encoder_2 = ClipText(parse_clip_text_config(configs.at("text_encoder_2"), true)),
-          .tokenizer = std::move(tokenizer),
-          .tokenizer_2 = std::move(tokenizer_2),
-          .scheduler = parse_scheduler_config(configs.at("scheduler")),
-          .model_index = configs.at("model_index"),
-          .learned_tokens = {}};
-}
-
 void require_vocabulary(const ClipText& encoder, const Tokenizer& tokenizer, const char* name) {
   if (tokenizer.vocabulary_size() <= encoder.config().vocab_size) return;
   throw Error(ErrorCode::invalid,
@@ -70,11 +58,34 @@ nlohmann::json read_configs(const fs::path& folder) {
   return configs;
 }
 
-Pipeline load_pipeline(const fs::path& folder) {
-  Pipeline pipeline =
-      empty_pipeline(read_configs(folder), Tokenizer::from_folder(folder / "tokenizer"),
-                     Tokenizer::from_folder(folder / "tokenizer_2"));
+PipelineDocuments read_documents(const fs::path& folder) {
+  return {read_configs(folder), Tokenizer::from_folder(folder / "tokenizer"),
+          Tokenizer::from_folder(folder / "tokenizer_2")};
+}
+
+PipelineDocuments make_documents(nlohmann::json configs, const fs::path& vocabulary_gz) {
+  return {std::move(configs), Tokenizer::from_open_clip(vocabulary_gz, "<|endoftext|>"),
+          Tokenizer::from_open_clip(vocabulary_gz, "!")};
+}
+
+Pipeline empty_pipeline(PipelineDocuments documents) {
+  const nlohmann::json& configs = documents.configs;
+  Pipeline pipeline = {
+      .unet = UNet(parse_unet_config(configs.at("unet"))),
+      .vae = Autoencoder(parse_vae_config(configs.at("vae"))),
+      .text_encoder = ClipText(parse_clip_text_config(configs.at("text_encoder"), false)),
+      .text_encoder_2 = ClipText(parse_clip_text_config(configs.at("text_encoder_2"), true)),
+      .tokenizer = std::move(documents.tokenizer),
+      .tokenizer_2 = std::move(documents.tokenizer_2),
+      .scheduler = parse_scheduler_config(configs.at("scheduler")),
+      .model_index = configs.at("model_index"),
+      .learned_tokens = {}};
   require_fit(pipeline);
+  return pipeline;
+}
+
+Pipeline load_pipeline(const fs::path& folder) {
+  Pipeline pipeline = empty_pipeline(read_documents(folder));
   load_weights(pipeline.unet, WeightKind::unet, folder / "unet");
   load_weights(pipeline.vae, WeightKind::vae, folder / "vae");
   load_weights(pipeline.text_encoder, WeightKind::text_encoder, folder / "text_encoder");
@@ -84,10 +95,7 @@ Pipeline load_pipeline(const fs::path& folder) {
 
 Pipeline init_pipeline(const nlohmann::json& configs, std::uint64_t seed,
                        const fs::path& vocabulary_gz) {
-  Pipeline pipeline =
-      empty_pipeline(configs, Tokenizer::from_open_clip(vocabulary_gz, "<|endoftext|>"),
-                     Tokenizer::from_open_clip(vocabulary_gz, "!"));
-  require_fit(pipeline);
+  Pipeline pipeline = empty_pipeline(make_documents(configs, vocabulary_gz));
   draw_initial_weights(pipeline.unet, "unet", seed);
   draw_initial_weights(pipeline.vae, "vae", seed);
   draw_initial_weights(pipeline.text_encoder, "text_encoder", seed);

@@ -5,23 +5,32 @@
 #include "schema/base/error.h"
 #include "trainer/torch/files/pipeline_folder.h"
 #include "trainer/torch/files/tensor_file.h"
-#include "trainer/torch/files/weight_files.h"
 #include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::trainer {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 void write_document(const fs::path& file, const nlohmann::json& document) {
   fs::create_directories(file.parent_path());
   write_file_atomically(file, document.dump(2) + "\n");
 }
 
-void write_part(const fs::path& folder, const Component& component, WeightKind kind,
-                const nlohmann::json& config, DType dtype) {
-  write_document(folder / "config.json", config);
-  save_tensors(weight_file(kind, folder), component.parameters(), dtype);
+void write_weights(const fs::path& folder, PipelinePart part,
+                   const std::vector<PartTensor>& tensors, const TensorSource& weights,
+                   std::optional<DType> dtype) {
+  std::vector<PartTensor> own;
+  for (const PartTensor& tensor : tensors) {
+    if (tensor.part == part) own.push_back(tensor);
+  }
+  save_streamed(
+      weight_file(kind_of(part), folder), own.size(),
+      [&](std::size_t i) {
+        return TensorToWrite{own[i].name, dtype.value_or(weights.dtype(own[i])), own[i].shape};
+      },
+      [&](std::size_t i) { return weights.read(own[i]); });
 }
 
 void write_tokenizer(const fs::path& folder, const Tokenizer& tokenizer) {
@@ -29,17 +38,26 @@ void write_tokenizer(const fs::path& folder, const Tokenizer& tokenizer) {
   tokenizer.save(folder);
 }
 
-void write_parts(const Pipeline& pipeline, const fs::path& folder, DType dtype) {
-  write_part(folder / "unet", pipeline.unet, WeightKind::unet, pipeline.unet.config().json, dtype);
-  write_part(folder / "vae", pipeline.vae, WeightKind::vae, pipeline.vae.config().json, dtype);
-  write_part(folder / "text_encoder", pipeline.text_encoder, WeightKind::text_encoder,
-             pipeline.text_encoder.config().json, dtype);
-  write_part(folder / "text_encoder_2", pipeline.text_encoder_2, WeightKind::text_encoder,
-             pipeline.text_encoder_2.config().json, dtype);
-  write_tokenizer(folder / "tokenizer", pipeline.tokenizer);
-  write_tokenizer(folder / "tokenizer_2", pipeline.tokenizer_2);
-  write_document(folder / "scheduler" / "scheduler_config.json", pipeline.scheduler.json);
-  write_document(folder / "model_index.json", pipeline.model_index);
+// What a folder holds, wherever its parts come from.
+struct Contents {
+  const json& configs;
+  const Tokenizer &tokenizer, &tokenizer_2;
+  const TensorSource& weights;
+  std::optional<DType> dtype;
+};
+
+void write_contents(const Contents& contents, const fs::path& folder) {
+  const std::vector<PartTensor> tensors = pipeline_tensors(contents.configs);
+  for (const PipelinePart part : {PipelinePart::unet, PipelinePart::vae, PipelinePart::text_encoder,
+                                  PipelinePart::text_encoder_2}) {
+    const std::string name(to_string(part));
+    write_document(folder / name / "config.json", contents.configs.at(name));
+    write_weights(folder / name, part, tensors, contents.weights, contents.dtype);
+  }
+  write_tokenizer(folder / "tokenizer", contents.tokenizer);
+  write_tokenizer(folder / "tokenizer_2", contents.tokenizer_2);
+  write_document(folder / "scheduler" / "scheduler_config.json", contents.configs.at("scheduler"));
+  write_document(folder / "model_index.json", contents.configs.at("model_index"));
 }
 
 // Removed with all it holds unless it was renamed before.
@@ -61,22 +79,35 @@ class TemporaryFolder {
   fs::path path_;
 };
 
-}  // namespace
-
-void save_pipeline(const Pipeline& pipeline, const fs::path& folder, DType dtype) try {
+// Written beside `folder` under a temporary name, then renamed.
+void write_folder(const Contents& contents, const fs::path& folder) try {
   // "a/b/" names the folder a/b.
   const fs::path target = folder.has_filename() ? folder : folder.parent_path();
   if (fs::exists(target) && !fs::is_empty(target)) {
     throw Error(ErrorCode::conflict, fmt::format("{} exists and is not empty", target.string()));
   }
   const TemporaryFolder temporary(target);
-  write_parts(pipeline, temporary.path(), dtype);
+  write_contents(contents, temporary.path());
   sync_path(temporary.path());
   fs::rename(temporary.path(), target);  // Replaces an empty folder.
   sync_path(fs::absolute(target).parent_path());
 } catch (const fs::filesystem_error& error) {
   throw Error(ErrorCode::internal,
               fmt::format("cannot write {}: {}", folder.string(), error.what()));
+}
+
+}  // namespace
+
+void save_pipeline(const Pipeline& pipeline, const fs::path& folder, DType dtype) {
+  write_folder({configs_of(pipeline), pipeline.tokenizer, pipeline.tokenizer_2,
+                PipelineTensors(pipeline), dtype},
+               folder);
+}
+
+void save_pipeline(const PipelineDocuments& documents, const TensorSource& weights,
+                   const fs::path& folder, std::optional<DType> dtype) {
+  write_folder({documents.configs, documents.tokenizer, documents.tokenizer_2, weights, dtype},
+               folder);
 }
 
 }  // namespace sarsweep::trainer

@@ -12,6 +12,7 @@
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
+#include "trainer/torch/files/name_list.h"
 #include "trainer/torch/files/tensor_file.h"
 
 namespace sarsweep::trainer {
@@ -21,7 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kTextPrefix = "text_model.";
 constexpr std::string_view kPositionIds = "embeddings.position_ids";  // a constant of old files
-constexpr std::size_t kNamesInMessage = 10;
 
 struct Renamed {
   std::string_view old_part, new_part;
@@ -90,46 +90,72 @@ std::vector<fs::path> find_files(WeightKind kind, const fs::path& folder) {
       fmt::format("{} holds neither {}.safetensors nor an index of it", folder.string(), stem));
 }
 
-std::string some_of(const std::vector<std::string>& names) {
-  const std::size_t shown = std::min(names.size(), kNamesInMessage);
-  std::string text = fmt::format(
-      "{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
-  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
-  return text;
-}
-
-// Files of the original release keep attention projections as 1×1 convolutions.
-at::Tensor as_linear(const at::Tensor& value, const at::Tensor& target) {
-  const bool pointwise =
-      value.dim() == 4 && target.dim() == 2 && value.size(2) == 1 && value.size(3) == 1;
-  return pointwise ? value.flatten(1) : value;
+std::string shape_text(at::IntArrayRef shape) {
+  return fmt::format("[{}]", fmt::join(shape.begin(), shape.end(), ", "));
 }
 
 }  // namespace
 
-void load_weights(Component& component, WeightKind kind, const fs::path& folder) {
-  std::set<std::string, std::less<>> missing;
-  for (const auto& [name, tensor] : component.parameters()) missing.insert(name);
-  std::vector<std::string> unexpected;
-  for (const fs::path& path : find_files(kind, folder)) {
-    const SafetensorsFile file(path);
-    for (const TensorEntry& entry : file.entries()) {
-      const std::string name = current_name(kind, entry.name);
+PartFiles::PartFiles(WeightKind kind, const fs::path& folder) : folder_(folder) {
+  for (const fs::path& path : find_files(kind, folder)) files_.emplace_back(path);
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const std::vector<TensorEntry>& entries = files_[i].entries();
+    for (std::size_t j = 0; j < entries.size(); ++j) {
+      const std::string name = current_name(kind, entries[j].name);
       if (kind == WeightKind::text_encoder && name.ends_with(kPositionIds)) continue;
-      if (missing.erase(name) == 0) {
-        unexpected.push_back(entry.name);
-        continue;
-      }
-      component.set(name, as_linear(read_tensor(file, entry), component.parameter(name)));
+      if (!places_.emplace(name, Place{i, j}).second) repeated_.push_back(entries[j].name);
     }
+  }
+}
+
+void PartFiles::require_exactly(const std::vector<std::string>& names) const {
+  const std::set<std::string> wanted(names.begin(), names.end());
+  std::vector<std::string> missing;
+  std::vector<std::string> unexpected = repeated_;
+  for (const std::string& name : wanted) {
+    if (!places_.contains(name)) missing.push_back(name);
+  }
+  for (const auto& [name, place] : places_) {
+    if (!wanted.contains(name)) unexpected.push_back(entry(name).name);
   }
   if (missing.empty() && unexpected.empty()) return;
   std::string problem =
-      fmt::format("the weights of {} do not fit its config.json:", folder.string());
-  if (!missing.empty()) problem += " missing " + some_of({missing.begin(), missing.end()}) + ";";
+      fmt::format("the weights of {} do not fit its config.json:", folder_.string());
+  if (!missing.empty()) problem += " missing " + some_of(missing) + ";";
   if (!unexpected.empty()) problem += " unexpected " + some_of(unexpected) + ";";
   problem.pop_back();
   throw Error(ErrorCode::invalid, problem);
+}
+
+// Files of the original release keep attention projections as 1×1 convolutions.
+at::Tensor PartFiles::view(const std::string& name, at::IntArrayRef shape) const {
+  const TensorEntry& found = entry(name);
+  const at::Tensor stored = view_tensor(files_[places_.at(name).first], found);
+  const bool pointwise =
+      stored.dim() == 4 && shape.size() == 2 && stored.size(2) == 1 && stored.size(3) == 1;
+  at::Tensor value = pointwise ? stored.flatten(1) : stored;
+  if (value.sizes() == shape) return value;
+  throw Error(
+      ErrorCode::invalid,
+      fmt::format("{}: tensor '{}' has shape {}, the configuration makes it {}", folder_.string(),
+                  found.name, shape_text(stored.sizes()), shape_text(shape)));
+}
+
+DType PartFiles::dtype(const std::string& name) const { return entry(name).dtype; }
+
+const TensorEntry& PartFiles::entry(const std::string& name) const {
+  const auto [file, index] = places_.at(name);
+  return files_[file].entries()[index];
+}
+
+void load_weights(Component& component, WeightKind kind, const fs::path& folder) {
+  const PartFiles files(kind, folder);
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : component.parameters()) names.push_back(name);
+  files.require_exactly(names);
+  for (const auto& [name, tensor] : component.parameters()) {
+    component.set(name, files.view(name, tensor.sizes()));
+  }
 }
 
 fs::path weight_file(WeightKind kind, const fs::path& folder) {

@@ -1,7 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "trainer/core/files/safetensors.h"
 #include "trainer/torch/model/component.h"
 
 namespace sarsweep::trainer {
@@ -9,11 +14,32 @@ namespace sarsweep::trainer {
 // The parts of a pipeline whose weights lie in a folder of their own.
 enum class WeightKind { unet, vae, text_encoder };
 
-// Fills `component` from the safetensors files of `folder`: one file, several with an index, or
-// their fp16 variants. Names of older files are understood: VAE attention as
-// query/key/value/proj_attn, text encoders without "text_model.". Throws Error(not_found) without a
-// file, Error(invalid) with the names of missing and unexpected tensors, or for a tensor of another
-// shape.
+// The tensors in the safetensors files of one folder: one file, several with an index, or their
+// fp16 variants. Names of older files are understood: VAE attention as query/key/value/proj_attn,
+// text encoders without "text_model.".
+class PartFiles {
+ public:
+  // Throws Error(not_found) without a file.
+  PartFiles(WeightKind kind, const std::filesystem::path& folder);
+
+  // Throws Error(invalid) with the names of missing and unexpected tensors.
+  void require_exactly(const std::vector<std::string>& names) const;
+  // By a required name, of `shape`; a 1×1 convolution is taken for a linear layer's matrix. May be
+  // a view of the file. Throws Error(invalid) for another shape.
+  at::Tensor view(const std::string& name, at::IntArrayRef shape) const;
+  DType dtype(const std::string& name) const;
+
+ private:
+  using Place = std::pair<std::size_t, std::size_t>;  // a file and an entry of it
+  const TensorEntry& entry(const std::string& name) const;
+
+  std::filesystem::path folder_;
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, Place> places_;  // by current name
+  std::vector<std::string> repeated_;    // names that came twice
+};
+
+// Fills `component` from a folder, one tensor after the other. Throws as PartFiles does.
 void load_weights(Component& component, WeightKind kind, const std::filesystem::path& folder);
 
 // "diffusion_pytorch_model.safetensors", or "model.safetensors" of a text encoder.

@@ -1,5 +1,6 @@
 #include "trainer/core/files/safetensors.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -77,6 +78,8 @@ std::vector<Malformed> malformed_files() {
       {"NoOffsets", framed(tensor(R"("dtype":"F32","shape":[1])"), four), "has no data_offsets"},
       {"UnknownDtype", framed(tensor(R"("dtype":"F33","shape":[1],"data_offsets":[0,4])"), four),
        "unknown dtype \"F33\""},
+      {"DtypeOfFourBits", framed(tensor(R"("dtype":"F4","shape":[8],"data_offsets":[0,4])"), four),
+       "has the dtype F4, which is not supported"},
       {"DtypeIsNoString", framed(tensor(R"("dtype":4,"shape":[1],"data_offsets":[0,4])"), four),
        "no string"},
       {"NegativeExtent", framed(tensor(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), four),
@@ -131,6 +134,32 @@ TEST(Safetensors, AcceptsPaddedHeadersScalarsAndEmptyTensors) {
             "");
 }
 
+TEST(Safetensors, KnowsTheSizeOfEveryTypeThatTakesWholeBytes) {
+  for (const auto& [dtype, bytes] : std::vector<std::pair<std::string, int>>{{"F64", 8},
+                                                                             {"F32", 4},
+                                                                             {"F16", 2},
+                                                                             {"BF16", 2},
+                                                                             {"I64", 8},
+                                                                             {"I32", 4},
+                                                                             {"I16", 2},
+                                                                             {"I8", 1},
+                                                                             {"U8", 1},
+                                                                             {"BOOL", 1},
+                                                                             {"U64", 8},
+                                                                             {"U32", 4},
+                                                                             {"U16", 2},
+                                                                             {"C64", 8},
+                                                                             {"F8_E5M2", 1},
+                                                                             {"F8_E4M3", 1},
+                                                                             {"F8_E8M0", 1}}) {
+    const std::string header = fmt::format(
+        R"({{"a":{{"dtype":"{}","shape":[3],"data_offsets":[0,{}]}}}})", dtype, 3 * bytes);
+    const std::string bytes_of_file = framed(header, std::string(3 * bytes, 'x'));
+    const SafetensorsHeader read = parse_safetensors_header(bytes_of_file, "x.safetensors");
+    EXPECT_EQ(to_string(read.entries.at(0).dtype), dtype);
+  }
+}
+
 TEST(Safetensors, RefusesFoldersAndNamesAbsentFiles) {
   const TemporaryFolder folder;
   EXPECT_THROW(SafetensorsFile{folder.path()}, Error);
@@ -178,6 +207,25 @@ TEST(Safetensors, ComesBackAsWritten) {
   EXPECT_EQ(file.find("absent"), nullptr);
   EXPECT_EQ(file.metadata(),
             (std::map<std::string, std::string>{{"format", "pt"}, {"key", "value"}}));
+}
+
+TEST(Safetensors, BorrowedBytesAreThereAgainAfterTheyWereGivenBack) {
+  const TemporaryFolder folder;
+  const std::string content(1 << 20, 'q');
+  Written written;
+  written.add({"large", DType::u8, {1 << 20}}, content);
+  written.add({"small", DType::u8, {3}}, "xyz");
+  written.write(folder / "x");
+  std::shared_ptr<const std::byte> kept;
+  {
+    const SafetensorsFile file(folder / "x");
+    for (int round = 0; round < 2; ++round) {
+      const auto bytes = file.borrow(*file.find("large"));
+      EXPECT_EQ(std::memcmp(bytes.get(), content.data(), content.size()), 0);
+    }
+    kept = file.borrow(*file.find("small"));
+  }
+  EXPECT_EQ(std::memcmp(kept.get(), "xyz", 3), 0) << "the handle outlives the file";
 }
 
 TEST(Safetensors, EqualInputGivesEqualBytesInAnyOrder) {

@@ -6,6 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include <c10/core/GradMode.h>
 #include <nlohmann/json.hpp>
 
@@ -71,6 +76,19 @@ class LoraFile : public testing::Test {
     }
     return {};
   }
+  // `pipeline` is tests::tiny_pipeline(3) with adapters.
+  void expect_diffusers_agrees(Pipeline& pipeline, LoraFormat format) const {
+    save_lora(folder_ / "lora.safetensors", pipeline, format, DType::f32);
+    expect_diffusers_agrees(pipeline);
+  }
+  void expect_diffusers_agrees(const Pipeline& pipeline) const {
+    save_pipeline(tests::tiny_pipeline(3), folder_ / "model", DType::f32);
+    save_tensors(folder_ / "ours.safetensors", answers(pipeline));
+    const auto referee = tests::run_referee(
+        "generation_referee.py",
+        {"lora", folder_ / "model", folder_ / "ours.safetensors", folder_ / "lora.safetensors"});
+    EXPECT_EQ(referee.exit_code, 0) << referee.output;
+  }
   const TemporaryFolder folder_;
 };
 
@@ -80,13 +98,25 @@ TEST_P(BothFormats, ChangesDiffusersPipelineAsOurs) {
   if (IsSkipped()) return;
   if (!tests::referee_present()) GTEST_SKIP() << "no .venv-test";
   Pipeline pipeline = adapted_pipeline("transformer_conv");
-  save_pipeline(tests::tiny_pipeline(3), folder_ / "model", DType::f32);
-  save_lora(folder_ / "lora.safetensors", pipeline, GetParam(), DType::f32);
-  save_tensors(folder_ / "ours.safetensors", answers(pipeline));
-  const auto referee = tests::run_referee(
-      "generation_referee.py",
-      {"lora", folder_ / "model", folder_ / "ours.safetensors", folder_ / "lora.safetensors"});
-  EXPECT_EQ(referee.exit_code, 0) << referee.output;
+  expect_diffusers_agrees(pipeline, GetParam());
+}
+
+TEST_P(BothFormats, AtRank256WithHalfItsAlphaStillAgreesWithDiffusers) {
+  if (IsSkipped()) return;
+  if (!tests::referee_present()) GTEST_SKIP() << "no .venv-test";
+  Pipeline pipeline = tests::tiny_pipeline(3);
+  attach_adapters(pipeline.unet, ComponentKind::unet, "attn_conv", 256, 128, LoraInit::kaiming, 1);
+  attach_adapters(pipeline.text_encoder, ComponentKind::text_encoder, "attn", 256, 128,
+                  LoraInit::kaiming, 1);
+  attach_adapters(pipeline.text_encoder_2, ComponentKind::text_encoder, "attn", 256, 128,
+                  LoraInit::kaiming, 1);
+  const c10::NoGradGuard no_grad;
+  for (const auto& [name, layer] : lora_layers(pipeline)) {
+    if (!layer->adapter) continue;
+    const at::Tensor& up = layer->adapter->up;
+    up.copy_(tests::normal_tensor(up.sizes().vec(), peft_prefix(name)) * 0.01);
+  }
+  expect_diffusers_agrees(pipeline, GetParam());
 }
 
 TEST_P(BothFormats, ComesBackAsSaved) {
@@ -127,6 +157,47 @@ INSTANTIATE_TEST_SUITE_P(Lora, BothFormats, testing::Values(LoraFormat::peft, Lo
                          [](const auto& row) {
                            return row.param == LoraFormat::peft ? "Peft" : "Kohya";
                          });
+
+// The same factors under every name the layer has: one effect.
+TEST_F(LoraFile, EverySpellingGivesTheSameWeights) {
+  if (IsSkipped()) return;
+  const std::string module = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
+  const at::Tensor down = tests::normal_tensor({3, 64}, "a");
+  const at::Tensor up = tests::normal_tensor({64, 3}, "b");
+  for (const auto& [prefix, down_name, up_name] : std::vector<std::array<std::string, 3>>{
+           {"unet." + module, ".lora_A.weight", ".lora_B.weight"},
+           {"unet." + module, ".lora_A.default.weight", ".lora_B.default.weight"},
+           {"unet." + module, ".lora.down.weight", ".lora.up.weight"},
+           {"unet." + module, ".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight"},
+           {module, ".lora_A.weight", ".lora_B.weight"},
+           {"base_model.model." + module, ".lora_A.weight", ".lora_B.weight"},
+           {"unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_out",
+            "_lora.down.weight", "_lora.up.weight"},
+           {"lora_unet_middle_block_1_transformer_blocks_0_attn2_to_out_0", ".lora_down.weight",
+            ".lora_up.weight"},
+           {"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_out_0",
+            ".lora_down.weight", ".lora_up.weight"}}) {
+    save_tensors(folder_ / "a.safetensors", {{prefix + down_name, down}, {prefix + up_name, up}});
+    Pipeline pipeline = tests::tiny_pipeline(3);
+    ASSERT_EQ(load_lora(folder_ / "a.safetensors", pipeline), 1u) << prefix << down_name;
+    const std::optional<Adapter>& adapter = pipeline.unet.layer(module).adapter;
+    ASSERT_TRUE(adapter) << prefix << down_name;
+    EXPECT_TRUE(at::equal(adapter->down, down));
+    EXPECT_TRUE(at::equal(adapter->up, up));
+    EXPECT_EQ(adapter->scale(), 1.0);
+  }
+}
+
+TEST_F(LoraFile, WithoutAlphaDiffusersAndWeAgree) {
+  if (IsSkipped()) return;
+  if (!tests::referee_present()) GTEST_SKIP() << "no .venv-test";
+  Pipeline saved = adapted_pipeline("attn");
+  save_lora(folder_ / "full.safetensors", saved, LoraFormat::peft, DType::f32);
+  save_tensors(folder_ / "lora.safetensors", load_tensors(folder_ / "full.safetensors"));
+  Pipeline loaded = tests::tiny_pipeline(3);
+  load_lora(folder_ / "lora.safetensors", loaded);
+  expect_diffusers_agrees(loaded);
+}
 
 TEST_F(LoraFile, WithoutAlphaTheEffectIsUnscaled) {
   const std::string layer = "unet.mid_block.attentions.0.proj_in";

@@ -34,7 +34,8 @@ TEST(TensorFile, KeepsEveryTypeWithoutADtype) {
   const TemporaryFolder folder;
   NamedTensors tensors;
   for (const DType dtype : {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i64, DType::i32,
-                            DType::i16, DType::i8, DType::u8, DType::boolean}) {
+                            DType::i16, DType::i8, DType::u8, DType::boolean, DType::u64,
+                            DType::u32, DType::u16, DType::c64, DType::f8_e5m2, DType::f8_e4m3}) {
     tensors.emplace_back(std::string(to_string(dtype)), at::arange(2).to(scalar_type(dtype)));
   }
   tensors.emplace_back("scalar", at::scalar_tensor(2.5, at::kDouble));
@@ -72,9 +73,22 @@ TEST(TensorFile, ReadsDataThatIsNotAligned) {
   EXPECT_EQ(load_tensors(folder / "x").at(0).second.item<float>(), value);
 }
 
+TEST(TensorFile, ViewsStayValidWithoutTheFile) {
+  const TemporaryFolder folder;
+  save_tensors(folder / "x", {{"a", at::arange(300, at::kFloat).view({3, 100})}});
+  at::Tensor view;
+  {
+    const SafetensorsFile file(folder / "x");
+    view = view_tensor(file, file.entries().at(0));
+  }
+  EXPECT_TRUE(at::equal(view, at::arange(300, at::kFloat).view({3, 100})));
+  EXPECT_TRUE(at::equal(view.t().narrow(0, 1, 2).contiguous(),
+                        at::arange(300, at::kFloat).view({3, 100}).t().narrow(0, 1, 2)));
+}
+
 TEST(TensorFile, RefusesTypesTheFormatLacks) {
   const TemporaryFolder folder;
-  EXPECT_THROW(save_tensors(folder / "x", {{"a", at::empty({1}, at::kComplexFloat)}}), Error);
+  EXPECT_THROW(save_tensors(folder / "x", {{"a", at::empty({1}, at::kComplexDouble)}}), Error);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "trainer/torch/commands/vocabulary.h"
+#include "trainer/torch/files/vocabulary.h"
 
 #include <fmt/format.h>
 

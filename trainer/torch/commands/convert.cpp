@@ -1,0 +1,59 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "trainer/torch/commands/commands.h"
+#include "trainer/torch/files/conversion.h"
+
+namespace sarsweep::trainer {
+namespace {
+
+const std::map<std::string, FileFormat> kFormats = {{"folder", FileFormat::folder},
+                                                    {"single-file", FileFormat::single_file},
+                                                    {"kohya-lora", FileFormat::kohya_lora},
+                                                    {"peft-lora", FileFormat::peft_lora}};
+const std::map<std::string, DType> kTypes = {
+    {"fp16", DType::f16}, {"bf16", DType::bf16}, {"fp32", DType::f32}};
+
+struct ConvertOptions {
+  std::string from, to, format, dtype, config, vocabulary;
+};
+
+}  // namespace
+
+void add_convert(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<ConvertOptions>();
+  CLI::App* command =
+      app.add_subcommand("convert", "Writes a model or adapters in another file format.");
+  command
+      ->add_option("--from", options->from,
+                   "a pipeline folder, a single file, a LoRA file or a checkpoint of a run")
+      ->required();
+  command->add_option("--to", options->to, "what to write; must not exist")->required();
+  command->add_option("--format", options->format, "folder, single-file, kohya-lora or peft-lora")
+      ->required()
+      ->check(CLI::IsMember(kFormats));
+  command->add_option("--dtype", options->dtype, "fp16, bf16 or fp32; as stored by default")
+      ->check(CLI::IsMember(kTypes));
+  command->add_option("--config", options->config,
+                      "a pipeline folder with the configuration that a file lacks; by default the "
+                      "preset of the same shapes");
+  command->add_option("--vocab", options->vocabulary, "open_clip's vocabulary for a new folder");
+  command->callback([options, &exit_code] {
+    Conversion conversion;
+    conversion.from = options->from;
+    conversion.to = options->to;
+    conversion.format = kFormats.at(options->format);
+    if (!options->dtype.empty()) conversion.dtype = kTypes.at(options->dtype);
+    conversion.config = options->config;
+    conversion.vocabulary = options->vocabulary;
+    convert(conversion);
+    exit_code = 0;
+  });
+}
+
+}  // namespace sarsweep::trainer
