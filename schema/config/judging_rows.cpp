@@ -30,7 +30,6 @@ std::vector<Field> samples() {
        .default_value = "euler",
        .field_class = judge,
        .choices = {"euler", "ddim", "dpmpp_2m", "ddpm"},
-       .supported_choices = {"euler", "ddim"},
        .active_when = "job == diffusion",
        .help = "the sampler of sample pictures; euler is SDXL's"},
       {.name = "samples.steps",

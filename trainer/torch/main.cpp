@@ -9,6 +9,8 @@
 
 namespace {
 
+constexpr int kUsageError = 2;
+
 int exit_code_of(const sarsweep::Error& error) {
   using sarsweep::ErrorCode;
   using sarsweep::run_dir::ExitCode;
@@ -36,7 +38,11 @@ int main(int argc, char** argv) try {
   add_bench(app, exit_code);
   add_convert(app, exit_code);
   add_inspect(app, exit_code);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  }
   return exit_code;
 } catch (const sarsweep::Error& error) {
   std::cerr << "sarsweep-trainer: error: " << error.what() << '\n';

@@ -6,15 +6,12 @@
 namespace sarsweep::trainer {
 namespace {
 
-// torch.linspace in fp32: both halves count from their own end.
-std::array<float, kTimesteps> linspace(float start, float end) {
-  std::array<float, kTimesteps> values{};
-  const float step = (end - start) / static_cast<float>(kTimesteps - 1);
-  for (std::size_t i = 0; i < kTimesteps; ++i) {
-    values[i] = i < kTimesteps / 2 ? std::fma(step, static_cast<float>(i), start)
-                                   : std::fma(-step, static_cast<float>(kTimesteps - 1 - i), end);
-  }
-  return values;
+// Element i of torch.linspace(start, end, count) in fp32: both halves count from their own end.
+float spaced(float start, float end, std::size_t count, std::size_t i) {
+  if (count == 1) return start;
+  const float step = (end - start) / static_cast<float>(count - 1);
+  return i < count / 2 ? std::fma(step, static_cast<float>(i), start)
+                       : std::fma(-step, static_cast<float>(count - 1 - i), end);
 }
 
 }  // namespace
@@ -30,17 +27,26 @@ double NoiseSchedule::min_snr_weight(std::size_t timestep, double gamma,
   return std::min(ratio, gamma) / (prediction == Prediction::velocity ? ratio + 1 : ratio);
 }
 
-NoiseSchedule make_noise_schedule(double beta_start, double beta_end) {
-  const auto roots =
-      linspace(static_cast<float>(std::sqrt(beta_start)), static_cast<float>(std::sqrt(beta_end)));
-  NoiseSchedule schedule;
+std::vector<float> alphas_cumprod(std::size_t timesteps, double beta_start, double beta_end) {
+  const auto first = static_cast<float>(std::sqrt(beta_start));
+  const auto last = static_cast<float>(std::sqrt(beta_end));
+  std::vector<float> result(timesteps);
   double product = 1.0;  // torch.cumprod accumulates in double on the CPU
+  for (std::size_t t = 0; t < timesteps; ++t) {
+    const float root = spaced(first, last, timesteps, t);
+    product *= static_cast<double>(1.0F - root * root);
+    result[t] = static_cast<float>(product);
+  }
+  return result;
+}
+
+NoiseSchedule make_noise_schedule(double beta_start, double beta_end) {
+  const std::vector<float> alphas = alphas_cumprod(kTimesteps, beta_start, beta_end);
+  NoiseSchedule schedule;
   for (std::size_t t = 0; t < kTimesteps; ++t) {
-    const float alpha = 1.0F - roots[t] * roots[t];
-    product *= static_cast<double>(alpha);
-    schedule.alphas_cumprod[t] = static_cast<float>(product);
-    schedule.signal[t] = std::sqrt(schedule.alphas_cumprod[t]);
-    schedule.noise[t] = std::sqrt(1.0F - schedule.alphas_cumprod[t]);
+    schedule.alphas_cumprod[t] = alphas[t];
+    schedule.signal[t] = std::sqrt(alphas[t]);
+    schedule.noise[t] = std::sqrt(1.0F - alphas[t]);
   }
   return schedule;
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <vector>
 
 namespace sarsweep::trainer {
 
@@ -11,9 +12,12 @@ inline constexpr std::size_t kTimesteps = 1000;
 // ICLR 2022).
 enum class Prediction { epsilon, velocity };
 
-// SDXL's discrete diffusion, in fp32 as diffusers' DDPMScheduler("scaled_linear") computes it:
-// beta_i = linspace(sqrt(0.00085), sqrt(0.012), 1000)_i^2, alpha_bar = cumprod(1 - beta).
-// z_t = signal[t] z + noise[t] eps.
+// alpha_bar = cumprod(1 - beta) with beta_i = linspace(sqrt(beta_start), sqrt(beta_end),
+// timesteps)_i^2, in fp32 as diffusers' schedulers compute "scaled_linear", to the last bit.
+std::vector<float> alphas_cumprod(std::size_t timesteps, double beta_start, double beta_end);
+
+// SDXL's discrete diffusion: the 1000 alpha_bar of beta 0.00085 to 0.012. z_t = signal[t] z +
+// noise[t] eps.
 struct NoiseSchedule {
   std::array<float, kTimesteps> alphas_cumprod{};
   std::array<float, kTimesteps> signal{};  // sqrt(alpha_bar)

@@ -22,6 +22,9 @@ void require_valid(const SetOptions& options) {
   if (options.size < 16 || options.size > 4096) {
     refuse(fmt::format("--size {} must be 16 to 4096 pixels", options.size));
   }
+  if (fs::exists(options.folder) && !fs::is_directory(options.folder)) {
+    refuse(fmt::format("--out {} is no folder", options.folder.string()));
+  }
   for (const char* split : {"train", "val", "test"}) {
     if (fs::exists(options.folder / split / "metadata.jsonl")) {
       refuse(fmt::format("{} holds a data set already; remove it or choose another folder",

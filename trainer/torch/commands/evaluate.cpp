@@ -12,12 +12,14 @@
 #include "schema/base/json_text.h"
 #include "trainer/core/metrics/folder_pairs.h"
 #include "trainer/torch/commands/commands.h"
+#include "trainer/torch/files/model_source.h"
+#include "trainer/torch/jobs/pictures.h"
 
 namespace sarsweep::trainer {
 namespace {
 
 struct Options {
-  std::filesystem::path real, generated, protocol, out;
+  std::filesystem::path real, generated, protocol, model, out;
 };
 
 nlohmann::json read_protocol(const std::filesystem::path& file) {
@@ -29,9 +31,39 @@ nlohmann::json read_protocol(const std::filesystem::path& file) {
   return protocol;
 }
 
+void require_place(const std::filesystem::path& out) {
+  const std::filesystem::path folder = std::filesystem::absolute(out).parent_path();
+  if (std::filesystem::is_directory(folder) && !std::filesystem::is_directory(out)) return;
+  throw Error(ErrorCode::invalid,
+              fmt::format("--out {}: not a file in a folder that exists", out.string()));
+}
+
+// The real pictures through the model's autoencoder, one after the other since sizes may differ.
+void add_vae_pass(EvaluationInput& input, const Autoencoder& vae) {
+  if (!input.stretch.invertible()) {
+    throw Error(ErrorCode::invalid,
+                "--model needs a protocol whose stretch can be undone: one of dataset scope or a "
+                "window {lo, hi}");
+  }
+  const int edge = 1 << (vae.config().block_out_channels.size() - 1);
+  for (const EvaluationPair& pair : input.pairs) {
+    if (pair.real.height % edge != 0 || pair.real.width % edge != 0) {
+      throw Error(ErrorCode::invalid,
+                  fmt::format("{}: {}x{} pixels; the model's VAE takes multiples of {}",
+                              pair.file_name, pair.real.height, pair.real.width, edge));
+    }
+    for (const AmplitudeImage& passed : reconstruct(vae, {input.stretch.forward(pair.real)})) {
+      input.vae_pass.push_back(input.stretch.inverse(passed));
+    }
+  }
+}
+
 void run_evaluate(const Options& options) {
-  const nlohmann::json result =
-      evaluate(load_folder_pairs(options.real, options.generated, read_protocol(options.protocol)));
+  require_place(options.out);
+  EvaluationInput input =
+      load_folder_pairs(options.real, options.generated, read_protocol(options.protocol));
+  if (!options.model.empty()) add_vae_pass(input, load_model(options.model).pipeline.vae);
+  const nlohmann::json result = evaluate(input);
   write_file_atomically(options.out, result.dump(1) + "\n");
   for (const nlohmann::json& warning : result["warnings"]) {
     std::cerr << "warning: " << warning.get<std::string>() << '\n';
@@ -51,6 +83,10 @@ void add_evaluate(CLI::App& app, int& exit_code) {
   command->add_option("--generated", options->generated, "folder of generated pictures")
       ->required();
   command->add_option("--protocol", options->protocol, "resolved protocol, JSON (default: sar-v1)");
+  command->add_option(
+      "--model", options->model,
+      "a diffusers folder, or a checkpoint of a run: also measure the real pictures "
+      "passed through its VAE");
   command->add_option("--out", options->out, "result document, JSON")->required();
   command->callback([options, &exit_code] {
     run_evaluate(*options);

@@ -1,12 +1,8 @@
-#include <ATen/TensorOperators.h>
-#include <ATen/core/Tensor.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,10 +11,11 @@
 
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
-#include "trainer/core/images/amplitude.h"
 #include "trainer/torch/commands/commands.h"
+#include "trainer/torch/commands/picture_orders.h"
 #include "trainer/torch/files/lora_file.h"
 #include "trainer/torch/files/model_source.h"
+#include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/sampling/sampler.h"
 
 namespace sarsweep::trainer {
@@ -27,27 +24,13 @@ namespace {
 namespace fs = std::filesystem;
 
 struct SampleRequest {
-  std::string model, prompt, prompts_file, out;
+  std::string model, out, tiles = "auto";
   std::vector<std::string> loras;
+  OrderOptions orders;
   std::int64_t seed = 0;
-  int count = 1, size = 0, bits = 16;
+  int size = 0, bits = 16;
   SampleOptions options;
 };
-
-// One prompt a line; empty lines are skipped.
-std::vector<std::string> wanted_prompts(const SampleRequest& request) {
-  if (request.prompts_file.empty()) return {request.prompt};
-  std::istringstream lines(read_file(request.prompts_file));
-  std::vector<std::string> prompts;
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!line.empty()) prompts.push_back(line);
-  }
-  if (prompts.empty()) {
-    throw Error(ErrorCode::invalid, fmt::format("{} holds no prompt", request.prompts_file));
-  }
-  return prompts;
-}
 
 void merge_all(Pipeline& pipeline) {
   for (Component* part :
@@ -68,94 +51,174 @@ Pipeline load_with_adapters(const SampleRequest& request) {
   return pipeline;
 }
 
-// [3,H,W] in [-1,1] to one channel in [0,1].
-AmplitudeImage amplitude_of(const at::Tensor& picture) {
-  const at::Tensor grey = ((picture.mean(0) + 1) / 2).contiguous();
-  AmplitudeImage image{static_cast<int>(grey.size(0)), static_cast<int>(grey.size(1)), {}};
-  image.pixels.resize(static_cast<std::size_t>(grey.numel()));
-  std::memcpy(image.pixels.data(), grey.const_data_ptr<float>(),
-              image.pixels.size() * sizeof(float));
-  return image;
-}
+// A folder that appears whole: written under another name beside it, removed if anything fails.
+class NewFolder {
+ public:
+  // Throws Error(invalid) where `folder` exists and is not empty.
+  explicit NewFolder(const fs::path& folder) : folder_(fs::absolute(folder).lexically_normal()) {
+    if (!folder_.has_filename()) folder_ = folder_.parent_path();
+    const bool usable =
+        !fs::exists(folder_) || (fs::is_directory(folder_) && fs::is_empty(folder_));
+    if (!usable) {
+      throw Error(ErrorCode::invalid,
+                  fmt::format("--out {}: exists and is no empty folder; name another one",
+                              folder.string()));
+    }
+    draft_ = folder_;
+    draft_ += ".tmp";
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+  ~NewFolder() {
+    std::error_code ignored;
+    if (begun_) fs::remove_all(draft_, ignored);
+  }
+
+  const fs::path& begin() {
+    fs::remove_all(draft_);
+    fs::create_directories(draft_);
+    begun_ = true;
+    return draft_;
+  }
+  void publish() {
+    fs::rename(draft_, folder_);
+    begun_ = false;
+  }
+
+ private:
+  fs::path folder_, draft_;
+  bool begun_ = false;
+};
 
 nlohmann::json metadata_row(const SampleRequest& request, const std::string& file,
-                            const std::string& prompt, std::size_t item) {
-  return {{"file_name", file},
-          {"text", prompt},
-          {"seed", request.seed},
-          {"item", item},
-          {"sampler", request.options.sampler},
-          {"steps", request.options.steps},
-          {"cfg", request.options.cfg},
-          {"negative", request.options.negative},
-          {"model", request.model},
-          {"lora", request.loras}};
+                            const PictureOrder& order, std::size_t item) {
+  nlohmann::json row = {{"file_name", file},
+                        {"text", order.prompt},
+                        {"seed", request.seed},
+                        {"item", item},
+                        {"sampler", request.options.sampler},
+                        {"steps", request.options.steps},
+                        {"cfg", request.options.cfg},
+                        {"negative", request.options.negative},
+                        {"model", request.model},
+                        {"lora", request.loras}};
+  if (!order.begin.empty()) {
+    row["init_image"] = order.begin.string();
+    row["strength"] = request.options.strength;
+  }
+  return row;
+}
+
+Tiles tiles_named(const std::string& name) {
+  if (name == "auto") return Tiles::automatic;
+  return name == "always" ? Tiles::always : Tiles::never;
+}
+
+// The edges of the pictures: those of the ones they begin from, --size, or the model's own.
+void settle_size(SampleRequest& request, const Pipeline& pipeline, PictureSize begins) {
+  const auto levels = pipeline.vae.config().block_out_channels.size();
+  const int own = pipeline.unet.config().sample_size << (levels - 1);
+  const int edge = request.size != 0 ? request.size : own;
+  request.options.height = begins.height != 0 ? begins.height : edge;
+  request.options.width = begins.width != 0 ? begins.width : edge;
+}
+
+PictureRequest request_of(const SampleRequest& request, const PictureOrder& order,
+                          std::size_t item) {
+  PictureRequest picture{order.prompt, request.seed, static_cast<std::int64_t>(item), {}};
+  if (!order.begin.empty()) picture.begin = pixels_of(read_begin(order.begin));
+  return picture;
 }
 
 // Pictures are written batch by batch, so that a long list needs no more memory than a short one.
 void sample(SampleRequest request) {
-  const std::vector<std::string> prompts = wanted_prompts(request);
+  NewFolder out(request.out);
+  const std::vector<PictureOrder> orders = picture_orders(request.orders);
+  const bool begins = !orders.front().begin.empty();
+  const PictureSize begin_size = begins ? common_size(orders) : PictureSize{};
   const Pipeline pipeline = load_with_adapters(request);
-  SampleOptions& options = request.options;
-  const auto vae_levels = pipeline.vae.config().block_out_channels.size();
-  if (request.size == 0) request.size = pipeline.unet.config().sample_size << (vae_levels - 1);
-  options.height = options.width = request.size;
-  fs::create_directories(request.out);
+  settle_size(request, pipeline, begin_size);
+  request.options.tiles = tiles_named(request.tiles);
+  const SampleOptions& options = request.options;
+  check_sampling(pipeline, options, begins ? StartsFrom::picture : StartsFrom::noise);
+  const fs::path folder = out.begin();
   std::string metadata;
-  const std::size_t total = prompts.size() * static_cast<std::size_t>(request.count);
-  for (std::size_t begin = 0; begin < total; begin += static_cast<std::size_t>(options.batch)) {
-    const std::size_t end = std::min(total, begin + static_cast<std::size_t>(options.batch));
-    std::vector<std::string> batch;
-    std::vector<std::int64_t> items;
+  const auto batch = static_cast<std::size_t>(options.batch);
+  for (std::size_t begin = 0; begin < orders.size(); begin += batch) {
+    const std::size_t end = std::min(orders.size(), begin + batch);
+    std::vector<PictureRequest> requests;
     for (std::size_t i = begin; i < end; ++i) {
-      batch.push_back(prompts[i / static_cast<std::size_t>(request.count)]);
-      items.push_back(static_cast<std::int64_t>(i));
+      requests.push_back(request_of(request, orders[i], i));
     }
-    const std::vector<std::int64_t> seeds(batch.size(), request.seed);
-    const at::Tensor pictures = sample_images(pipeline, batch, seeds, items, options);
+    const at::Tensor pictures = sample_images(pipeline, requests, options);
     for (std::size_t i = begin; i < end; ++i) {
       const std::string file = fmt::format("{:05}.png", i);
-      const auto row = static_cast<std::int64_t>(i - begin);
-      write_png(fs::path(request.out) / file, amplitude_of(pictures[row]), request.bits);
-      metadata += metadata_row(request, file, batch[i - begin], i).dump() + "\n";
+      write_png(folder / file, amplitude_of(pictures[static_cast<std::int64_t>(i - begin)]),
+                request.bits);
+      metadata += metadata_row(request, file, orders[i], i).dump() + "\n";
     }
-    fmt::print("{} of {} pictures\n", end, total);
+    fmt::print("{} of {} pictures\n", end, orders.size());
   }
-  write_file_atomically(fs::path(request.out) / "metadata.jsonl", metadata);
+  write_file_atomically(folder / "metadata.jsonl", metadata);
+  out.publish();
+}
+
+void add_inputs(CLI::App& command, SampleRequest& request) {
+  OrderOptions& orders = request.orders;
+  command
+      .add_option("--model", request.model, "a diffusers folder, a single file or a run's checkpoint")
+      ->required();
+  command.add_option("--lora", request.loras, "adapters to merge (PEFT or kohya files)");
+  CLI::Option* prompt = command.add_option("--prompt", orders.prompt, "what to show");
+  command.add_option("--prompts", orders.prompts_file, "a file, one prompt a line")
+      ->excludes(prompt);
+  CLI::Option* begin = command.add_option(
+      "--init-image", orders.init_image,
+      "begin from this picture, or from each of this folder, stretched to [0,1]; a folder's "
+      "metadata.jsonl may hold the prompts (text)");
+  command
+      .add_option("--strength", request.options.strength,
+                  "of --init-image: the share of the steps that are made, above 0 to 1")
+      ->needs(begin)
+      ->capture_default_str();
+  command.add_option("--count", orders.count, "pictures of each prompt")
+      ->check(CLI::Range(1, 1'000'000));
+  command.add_option("--size", request.size, "edge in pixels; the model's own by default")
+      ->check(CLI::Range(1, 1 << 14))
+      ->excludes(begin);
+}
+
+void add_sampling(CLI::App& command, SampleOptions& options) {
+  command.add_option("--steps", options.steps, "denoising steps")->capture_default_str();
+  command.add_option("--cfg", options.cfg, "classifier-free guidance; 1 turns it off")
+      ->capture_default_str();
+  command.add_option("--sampler", options.sampler, "euler, ddim, dpmpp_2m or ddpm")
+      ->check(CLI::IsMember({"euler", "ddim", "dpmpp_2m", "ddpm"}))
+      ->capture_default_str();
+  command.add_option("--negative", options.negative, "what not to show");
+  command.add_option("--batch", options.batch, "pictures at once on a GPU")
+      ->check(CLI::Range(1, 4096));
 }
 
 }  // namespace
 
 void add_sample(CLI::App& app, int& exit_code) {
   const auto request = std::make_shared<SampleRequest>();
-  CLI::App* command = app.add_subcommand("sample", "Make pictures from prompts.");
-  command->add_option("--model", request->model, "a diffusers folder, a single file or a checkpoint of a run")
-      ->required();
-  command->add_option("--lora", request->loras, "adapters to merge (PEFT or kohya files)");
-  CLI::Option* prompt = command->add_option("--prompt", request->prompt, "what to show");
-  CLI::Option* file =
-      command->add_option("--prompts", request->prompts_file, "a file, one prompt a line");
-  prompt->excludes(file);
-  command->add_option("--out", request->out, "folder of the pictures and metadata.jsonl")
-      ->required();
-  command->add_option("--count", request->count, "pictures of each prompt")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--seed", request->seed, "picture i starts from (seed, i)");
-  command->add_option("--size", request->size, "edge in pixels; the model's own by default")
-      ->check(CLI::PositiveNumber);
+  CLI::App* command =
+      app.add_subcommand("sample", "Make pictures from prompts, or from prompts and pictures.");
+  add_inputs(*command, *request);
+  add_sampling(*command, request->options);
+  command->add_option("--seed", request->seed, "picture i is a function of (seed, i)");
+  command
+      ->add_option("--tiles", request->tiles,
+                   "decode in overlapping tiles: auto (above 1536x1536 pixels), always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str();
   command->add_option("--bits", request->bits, "of the PNG's samples")
       ->check(CLI::IsMember({8, 16}));
-  SampleOptions& options = request->options;
-  command->add_option("--steps", options.steps, "denoising steps")->check(CLI::PositiveNumber);
-  command->add_option("--cfg", options.cfg, "classifier-free guidance; 1 turns it off");
-  command->add_option("--sampler", options.sampler, "euler or ddim")
-      ->check(CLI::IsMember({"euler", "ddim"}));
-  command->add_option("--negative", options.negative, "what not to show");
-  command->add_option("--batch", options.batch, "pictures at once")->check(CLI::PositiveNumber);
+  command->add_option("--out", request->out, "new folder of the pictures and metadata.jsonl")
+      ->required();
   command->callback([request, &exit_code] {
-    if (request->prompt.empty() && request->prompts_file.empty()) {
-      throw Error(ErrorCode::invalid, "give --prompt TEXT or --prompts FILE");
-    }
     sample(*request);
     exit_code = 0;
   });

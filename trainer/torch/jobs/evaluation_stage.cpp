@@ -123,9 +123,8 @@ class Evaluation {
       for (std::size_t i = begin; i < std::min(begin + kChunk, items_.size()); ++i) {
         images.push_back(data_.stretched(items_[i]));
       }
-      const at::Tensor passed = reconstruct(pipeline_.vae, pixels_of(images));
-      for (std::int64_t i = 0; i < passed.size(0); ++i) {
-        input_.vae_pass.push_back(linear(amplitude_of(passed[i])));
+      for (AmplitudeImage& passed : reconstruct(pipeline_.vae, images)) {
+        input_.vae_pass.push_back(linear(std::move(passed)));
       }
     }
   }
@@ -135,16 +134,13 @@ class Evaluation {
     for (std::size_t begin = 0; begin < items_.size(); begin += kChunk) {
       run_.stage("evaluate", static_cast<long>(begin), total);
       const std::size_t end = std::min(begin + kChunk, items_.size());
-      std::vector<std::string> prompts;
-      std::vector<std::int64_t> numbers;
+      std::vector<PictureRequest> requests;
       for (std::size_t i = begin; i < end; ++i) {
-        prompts.push_back(data_.items()[items_[i]].prompt);
-        numbers.push_back(static_cast<std::int64_t>(i));
+        requests.push_back(
+            {data_.items()[items_[i]].prompt, seed, static_cast<std::int64_t>(i), {}});
       }
-      const std::vector<std::int64_t> seeds(prompts.size(), seed);
-      const at::Tensor pictures =
-          sample_images(pipeline_, prompts, seeds, numbers, protocol_.sampling,
-                        [this] { return run_.signals().stop_requested(); });
+      const at::Tensor pictures = sample_images(pipeline_, requests, protocol_.sampling,
+                                                [this] { return run_.signals().stop_requested(); });
       std::vector<AmplitudeImage> generated;
       for (std::int64_t i = 0; i < pictures.size(0); ++i) {
         generated.push_back(linear(amplitude_of(pictures[i])));
@@ -230,6 +226,11 @@ void require_evaluable(const RunContext& run, const DataOptions& options, const 
     const Dataset data(options, split, stretch);
     require_readable(data, evaluation_items(data, protocol.per_label));
   }
+}
+
+void check_evaluation(const RunContext& run, const Pipeline& pipeline, const DataOptions& options) {
+  if (run.file().protocol.is_null()) return;
+  check_sampling(pipeline, parse_protocol(run.file().protocol, {}, options.resolution).sampling);
 }
 
 std::vector<std::string> default_prompts(const Dataset& data, int per_label, std::size_t count) {

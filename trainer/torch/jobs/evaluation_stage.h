@@ -27,6 +27,9 @@ void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions
 // Reads what evaluate_model will need of the data, so that a bad picture or a missing split ends a
 // run before it trains. `stretch`: of the run. Throws Error(invalid).
 void require_evaluable(const RunContext& run, const DataOptions& options, const Stretch& stretch);
+// Throws Error(invalid) where the model cannot be sampled as run.json's protocol says: better
+// before the first update than after the last.
+void check_evaluation(const RunContext& run, const Pipeline& pipeline, const DataOptions& options);
 
 // `count` captions of the evaluation items of `data`: the first distinct one of every label, in
 // order of label, then the second, and so on.

@@ -78,6 +78,10 @@ class Job {
     run_.stage("load", 0, 1);
     model_.emplace(load_model(config_.model_path));
     run_.events().write("digests", {{"data", data_.digest()}, {"model", model_->digest}});
+    if (config_.job == "diffusion") {
+      check_samples(run_, model_->pipeline, data_.options());
+      check_evaluation(run_, model_->pipeline, data_.options());
+    }
     move_to_device();
     const TaskInputs inputs{config_,          data_,    *model_,     absolute_model_path(),
                             run_.file().seed, updates_, micro_batch_};

@@ -29,7 +29,8 @@ at::Tensor pixels_of(const std::vector<AmplitudeImage>& stretched) {
 
 AmplitudeImage amplitude_of(const at::Tensor& pixels) {
   const c10::NoGradGuard no_grad;
-  const at::Tensor mean = ((pixels.to(at::kFloat).mean(0) + 1) * 0.5).clamp(0, 1).contiguous();
+  const at::Tensor mean =
+      ((pixels.to(at::kCPU, at::kFloat).mean(0) + 1) * 0.5).clamp(0, 1).contiguous();
   AmplitudeImage image;
   image.height = static_cast<int>(mean.size(0));
   image.width = static_cast<int>(mean.size(1));
@@ -38,9 +39,14 @@ AmplitudeImage amplitude_of(const at::Tensor& pixels) {
   return image;
 }
 
-at::Tensor reconstruct(const Autoencoder& vae, const at::Tensor& pixels) {
+std::vector<AmplitudeImage> reconstruct(const Autoencoder& vae,
+                                        const std::vector<AmplitudeImage>& stretched) {
   const c10::NoGradGuard no_grad;
-  return vae.decode(vae.encode(pixels).mean);
+  const at::Tensor& weight = vae.parameters().front().second;
+  const at::Tensor passed = vae.decode(vae.encode(pixels_of(stretched).to(weight.options())).mean);
+  std::vector<AmplitudeImage> images;
+  for (std::int64_t i = 0; i < passed.size(0); ++i) images.push_back(amplitude_of(passed[i]));
+  return images;
 }
 
 }  // namespace sarsweep::trainer

@@ -18,7 +18,8 @@ at::Tensor pixels_of(const std::vector<AmplitudeImage>& stretched);
 // [0,1].
 AmplitudeImage amplitude_of(const at::Tensor& pixels);
 
-// Pictures [N,3,H,W] through encoder (posterior mean) and decoder, without gradients.
-at::Tensor reconstruct(const Autoencoder& vae, const at::Tensor& pixels);
+// Stretched pictures of one size through encoder (posterior mean) and decoder: the VAE pass.
+std::vector<AmplitudeImage> reconstruct(const Autoencoder& vae,
+                                        const std::vector<AmplitudeImage>& stretched);
 
 }  // namespace sarsweep::trainer

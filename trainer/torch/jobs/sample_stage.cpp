@@ -43,6 +43,10 @@ SampleOptions sampling_of(const SampleConfig& config, int resolution, std::size_
 
 }  // namespace
 
+void check_samples(const RunContext& run, const Pipeline& pipeline, const DataOptions& options) {
+  check_sampling(pipeline, sampling_of(run.stages().samples, options.resolution, 1));
+}
+
 void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
                    long step) {
   const c10::NoGradGuard no_grad;
@@ -50,11 +54,12 @@ void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions&
   if (prompts.empty()) return;
   const SampleConfig& config = run.stages().samples;
   run.stage("sample", 0, static_cast<long>(prompts.size()));
-  std::vector<std::int64_t> numbers;
-  for (std::size_t i = 0; i < prompts.size(); ++i) numbers.push_back(static_cast<std::int64_t>(i));
+  std::vector<PictureRequest> requests;
+  for (const std::string& prompt : prompts) {
+    requests.push_back({prompt, config.seed, static_cast<std::int64_t>(requests.size()), {}});
+  }
   const at::Tensor pictures =
-      sample_images(pipeline, prompts, std::vector<std::int64_t>(prompts.size(), config.seed),
-                    numbers, sampling_of(config, options.resolution, prompts.size()),
+      sample_images(pipeline, requests, sampling_of(config, options.resolution, prompts.size()),
                     [&run] { return run.signals().stop_requested(); });
   const fs::path folder = fs::path(run_dir::kSamples) / run_dir::step_name(step);
   fs::path temporary = run.dir() / folder;

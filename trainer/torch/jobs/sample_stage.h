@@ -13,4 +13,8 @@ namespace sarsweep::trainer {
 void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
                    long step);
 
+// Throws Error(invalid) where the model cannot be sampled as `samples` says: better before the
+// first update than after the last.
+void check_samples(const RunContext& run, const Pipeline& pipeline, const DataOptions& options);
+
 }  // namespace sarsweep::trainer

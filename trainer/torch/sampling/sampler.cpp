@@ -4,78 +4,34 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
 #include "schema/base/philox.h"
 #include "trainer/core/sampling/sampling_plan.h"
+#include "trainer/torch/sampling/tiled_autoencoder.h"
 
 namespace sarsweep::trainer {
 namespace {
 
+constexpr std::int64_t kWholePixels = 1536L * 1536L;  // more than these go in tiles
+
+[[noreturn]] void refuse(const char* field, const std::string& reason) {
+  throw Error(ErrorCode::invalid, reason, field);
+}
+
 bool guided(const SampleOptions& options) { return options.cfg > 1; }
 
-const at::Tensor& unet_weight(const Pipeline& pipeline) {
-  return pipeline.unet.parameters().front().second;
-}
-
-// Everything the UNet is told beside the picture, for one pass over `2 B` rows (negative first) or
-// `B`.
-struct Guidance {
-  at::Tensor context, pooled, time_ids;
-};
-
-Guidance make_guidance(const Pipeline& pipeline, const Conditioning& positive,
-                       const Conditioning& negative, const SampleOptions& options) {
-  const at::Tensor& like = unet_weight(pipeline);
-  Guidance result{positive.context, positive.pooled, {}};
-  if (guided(options)) {
-    result.context = at::cat({negative.context, positive.context});
-    result.pooled = at::cat({negative.pooled, positive.pooled});
-  }
-  result.context = result.context.to(like.options());
-  result.pooled = result.pooled.to(like.options());
-  const auto height = static_cast<float>(options.height);
-  const auto width = static_cast<float>(options.width);
-  result.time_ids = at::tensor({height, width, 0.0F, 0.0F, height, width})
-                        .to(like.device())
-                        .unsqueeze(0)
-                        .expand({result.context.size(0), 6});
-  return result;
-}
-
-// The network's answer in fp32, with classifier-free guidance.
-at::Tensor predict(const Pipeline& pipeline, const Guidance& guidance, const at::Tensor& input,
-                   double timestep, const SampleOptions& options) {
-  const at::Tensor& like = unet_weight(pipeline);
-  const at::Tensor rows =
-      (guided(options) ? at::cat({input, input}) : input).to(like.scalar_type());
-  const at::Tensor times = at::full({rows.size(0)}, timestep, input.options());
-  const at::Tensor answer =
-      pipeline.unet.forward(rows, times, guidance.context, guidance.pooled, guidance.time_ids)
-          .to(at::kFloat);
-  if (!guided(options)) return answer;
-  const std::vector<at::Tensor> halves = answer.chunk(2);
-  return halves[0] + (halves[1] - halves[0]) * options.cfg;
-}
-
-at::Tensor denoise(const Pipeline& pipeline, const Guidance& guidance, const at::Tensor& noise,
-                   const SampleOptions& options, const std::function<bool()>& cancelled) {
-  const SamplingPlan plan = plan_sampling(pipeline.scheduler, options.sampler, options.steps);
-  at::Tensor x = noise.to(unet_weight(pipeline).device(), at::kFloat) * plan.initial_scale;
-  for (const SamplingStep& step : plan.steps) {
-    if (cancelled && cancelled()) throw Error(ErrorCode::busy, "sampling was cancelled");
-    const at::Tensor answer =
-        predict(pipeline, guidance, x * step.input_scale, step.timestep, options);
-    x = x * step.keep + answer * step.add;
-  }
-  return x;
+const at::Tensor& weight_of(const Component& component) {
+  return component.parameters().front().second;
 }
 
 // Pixels per latent, along one edge.
@@ -83,88 +39,238 @@ int latent_edge(const Pipeline& pipeline) {
   return 1 << (pipeline.vae.config().block_out_channels.size() - 1);
 }
 
-void check_size(const Pipeline& pipeline, const SampleOptions& options) {
-  const int unit = latent_edge(pipeline) << (pipeline.unet.config().block_out_channels.size() - 1);
-  for (const int extent : {options.height, options.width}) {
-    if (extent < unit || extent % unit != 0) {
-      throw Error(
-          ErrorCode::invalid,
-          fmt::format("pictures of {}x{} pixels: both must be multiples of {} for this model",
-                      options.height, options.width, unit),
-          "size");
-    }
-  }
-  if (options.batch < 1)
-    throw Error(ErrorCode::invalid, "a batch needs at least one picture", "batch");
-}
-
-Conditioning negative_for(const Pipeline& pipeline, const Conditioning& positive,
-                          const SampleOptions& options) {
-  const bool zeros = pipeline.model_index.is_object() &&
-                     pipeline.model_index.value("force_zeros_for_empty_prompt", true);
-  if (options.negative.empty() && zeros) {
-    return {at::zeros_like(positive.context), at::zeros_like(positive.pooled)};
-  }
-  const Conditioning one = encode_prompts(pipeline, {options.negative});
-  const std::int64_t rows = positive.context.size(0);
-  return {one.context.expand({rows, -1, -1}), one.pooled.expand({rows, -1})};
-}
-
-}  // namespace
-
-at::Tensor sample_noise(std::int64_t seed, std::int64_t item, std::int64_t height_latent,
-                        std::int64_t width_latent) {
+at::Tensor normals(std::int64_t seed, const std::string& purpose, std::int64_t item,
+                   std::int64_t height_latent, std::int64_t width_latent) {
   constexpr std::int64_t kChannels = 4;
   at::Tensor noise = at::empty({1, kChannels, height_latent, width_latent}, at::kFloat);
-  const RandomStream stream(static_cast<std::uint64_t>(seed), "sample",
+  const RandomStream stream(static_cast<std::uint64_t>(seed), purpose,
                             static_cast<std::uint64_t>(item));
   stream.fill_normal(noise.mutable_data_ptr<float>(), static_cast<std::uint64_t>(noise.numel()));
   return noise;
 }
 
-at::Tensor sample_latents(const Pipeline& pipeline, const Conditioning& positive,
-                          const Conditioning& negative, const at::Tensor& noise,
-                          const SampleOptions& options) {
-  const c10::NoGradGuard no_grad;
-  const Guidance guidance = make_guidance(pipeline, positive, negative, options);
-  return denoise(pipeline, guidance, noise, options, {});
+void check_size(const Pipeline& pipeline, const SampleOptions& options) {
+  const int unit = latent_edge(pipeline) << (pipeline.unet.config().block_out_channels.size() - 1);
+  for (const int extent : {options.height, options.width}) {
+    if (extent >= unit && extent % unit == 0) continue;
+    refuse("size",
+           fmt::format("pictures of {}x{} pixels: both must be multiples of {} for this model",
+                       options.height, options.width, unit));
+  }
 }
 
-at::Tensor sample_images(const Pipeline& pipeline, const std::vector<std::string>& prompts,
-                         const std::vector<std::int64_t>& seeds,
-                         const std::vector<std::int64_t>& items, const SampleOptions& options,
-                         const std::function<bool()>& cancelled) {
-  const c10::NoGradGuard no_grad;
-  check_size(pipeline, options);
-  if (seeds.size() != prompts.size() || items.size() != prompts.size() || prompts.empty()) {
-    throw Error(ErrorCode::invalid,
-                fmt::format("{} prompts with {} seeds and {} items: each picture needs one of each",
-                            prompts.size(), seeds.size(), items.size()));
+SamplingPlan plan_for(const Pipeline& pipeline, const SampleOptions& options, StartsFrom start) {
+  const bool picture = start == StartsFrom::picture;
+  return plan_sampling(pipeline.scheduler, options.sampler, options.steps,
+                       picture ? std::optional<double>(options.strength) : std::nullopt);
+}
+
+// One call of sample_latents or sample_images: what all its pictures share.
+class Sampling {
+ public:
+  Sampling(const Pipeline& pipeline, const std::vector<PictureRequest>& pictures,
+           const SampleOptions& options, const Cancelled& cancelled)
+      : pipeline_(pipeline), pictures_(pictures), options_(options), cancelled_(cancelled) {
+    check_pictures();
+    const StartsFrom start =
+        pictures.front().begin.defined() ? StartsFrom::picture : StartsFrom::noise;
+    check_sampling(pipeline, options, start);
+    plan_ = plan_for(pipeline, options, start);
+    if (guided(options)) make_negative();
   }
-  const std::int64_t rows = options.height / latent_edge(pipeline);
-  const std::int64_t columns = options.width / latent_edge(pipeline);
-  std::vector<at::Tensor> pictures;
-  for (std::size_t begin = 0; begin < prompts.size();
-       begin += static_cast<std::size_t>(options.batch)) {
-    const std::size_t end =
-        std::min(prompts.size(), begin + static_cast<std::size_t>(options.batch));
-    std::vector<at::Tensor> noise;
-    for (std::size_t i = begin; i < end; ++i) {
-      noise.push_back(sample_noise(seeds[i], items[i], rows, columns));
+
+  // Calls take(latents) with the scaled latents [n,4,h,w] of one group of pictures after the other.
+  void run(const std::function<void(const at::Tensor&)>& take) const {
+    const bool alone = weight_of(pipeline_.unet).device().is_cpu();
+    const std::size_t size = alone ? 1 : static_cast<std::size_t>(options_.batch);
+    for (std::size_t begin = 0; begin < pictures_.size(); begin += size) {
+      take(denoise({begin, std::min(pictures_.size(), begin + size)}));
     }
-    const Conditioning positive =
-        encode_prompts(pipeline, {prompts.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  prompts.begin() + static_cast<std::ptrdiff_t>(end)});
-    const Conditioning negative =
-        guided(options) ? negative_for(pipeline, positive, options) : Conditioning{};
-    const Guidance guidance = make_guidance(pipeline, positive, negative, options);
-    const at::Tensor latents = denoise(pipeline, guidance, at::cat(noise), options, cancelled);
-    const at::Tensor& vae_weight = pipeline.vae.parameters().front().second;
-    const at::Tensor scaled = latents / pipeline.vae.config().scaling_factor;
-    pictures.push_back(
-        pipeline.vae.decode(scaled.to(vae_weight.options())).to(at::kFloat).clamp(-1, 1));
   }
-  return at::cat(pictures);
+
+  at::Tensor decode(const at::Tensor& latents) const {
+    const at::Tensor scaled =
+        (latents / pipeline_.vae.config().scaling_factor).to(weight_of(pipeline_.vae).options());
+    const at::Tensor pixels =
+        in_tiles() ? decode_tiled(pipeline_.vae, scaled) : pipeline_.vae.decode(scaled);
+    return pixels.to(at::kFloat).clamp(-1, 1);
+  }
+
+ private:
+  struct Group {
+    std::size_t begin, end;
+  };
+  // Everything the UNet is told beside the latents, for 2n rows (negative first) or n.
+  struct Guidance {
+    at::Tensor context, pooled, time_ids;
+  };
+
+  void check_pictures() const {
+    if (pictures_.empty()) refuse("prompts", "no picture is asked for");
+    const bool begins = pictures_.front().begin.defined();
+    for (const PictureRequest& picture : pictures_) {
+      if (picture.begin.defined() != begins) {
+        refuse("begin", "either every picture begins from another one, or none");
+      }
+      if (begins &&
+          picture.begin.sizes() != at::IntArrayRef({3, options_.height, options_.width})) {
+        refuse("begin", fmt::format("a picture to begin from has not 3 channels of {}x{} pixels",
+                                    options_.height, options_.width));
+      }
+    }
+  }
+
+  bool in_tiles() const {
+    if (options_.tiles != Tiles::automatic) return options_.tiles == Tiles::always;
+    return std::int64_t{options_.height} * options_.width > kWholePixels;
+  }
+
+  void make_negative() {
+    const bool zeros = pipeline_.model_index.is_object() &&
+                       pipeline_.model_index.value("force_zeros_for_empty_prompt", true);
+    negative_ = encode_prompts(pipeline_, {options_.negative});
+    if (options_.negative.empty() && zeros) {
+      negative_ = {at::zeros_like(negative_.context), at::zeros_like(negative_.pooled)};
+    }
+  }
+
+  Guidance guidance_of(Group group) const {
+    std::vector<std::string> prompts;
+    for (std::size_t i = group.begin; i < group.end; ++i) prompts.push_back(pictures_[i].prompt);
+    const Conditioning positive = encode_prompts(pipeline_, prompts);
+    const auto n = static_cast<std::int64_t>(prompts.size());
+    Guidance result{positive.context, positive.pooled, {}};
+    if (guided(options_)) {
+      result.context = at::cat({negative_.context.expand({n, -1, -1}), positive.context});
+      result.pooled = at::cat({negative_.pooled.expand({n, -1}), positive.pooled});
+    }
+    const at::Tensor& like = weight_of(pipeline_.unet);
+    result.context = result.context.to(like.options());
+    result.pooled = result.pooled.to(like.options());
+    const auto height = static_cast<float>(options_.height);
+    const auto width = static_cast<float>(options_.width);
+    result.time_ids = at::tensor({height, width, 0.0F, 0.0F, height, width})
+                          .to(like.device())
+                          .unsqueeze(0)
+                          .expand({result.context.size(0), 6});
+    return result;
+  }
+
+  // The network's answer in fp32, with classifier-free guidance.
+  at::Tensor predict(const Guidance& guidance, const at::Tensor& input, double timestep) const {
+    const at::ScalarType dtype = weight_of(pipeline_.unet).scalar_type();
+    const at::Tensor rows = (guided(options_) ? at::cat({input, input}) : input).to(dtype);
+    const at::Tensor times = at::full({rows.size(0)}, timestep, input.options());
+    const at::Tensor answer =
+        pipeline_.unet.forward(rows, times, guidance.context, guidance.pooled, guidance.time_ids)
+            .to(at::kFloat);
+    if (!guided(options_)) return answer;
+    const std::vector<at::Tensor> halves = answer.chunk(2);
+    return halves[0] + (halves[1] - halves[0]) * options_.cfg;
+  }
+
+  std::int64_t latent_rows() const { return options_.height / latent_edge(pipeline_); }
+  std::int64_t latent_columns() const { return options_.width / latent_edge(pipeline_); }
+  // noise_of(picture) of every picture of the group, on the UNet's device.
+  template <typename NoiseOf>
+  at::Tensor noises(Group group, NoiseOf&& noise_of) const {
+    std::vector<at::Tensor> all;
+    for (std::size_t i = group.begin; i < group.end; ++i) all.push_back(noise_of(pictures_[i]));
+    return at::cat(all).to(weight_of(pipeline_.unet).device());
+  }
+
+  // The scaled latents of the pictures to begin from: a draw of the encoder's posterior.
+  at::Tensor encoded(Group group) const {
+    std::vector<at::Tensor> pixels;
+    for (std::size_t i = group.begin; i < group.end; ++i) pixels.push_back(pictures_[i].begin);
+    const at::Tensor input = at::stack(pixels).to(weight_of(pipeline_.vae).options());
+    const Moments moments =
+        in_tiles() ? encode_tiled(pipeline_.vae, input) : pipeline_.vae.encode(input);
+    const at::Tensor noise = noises(group, [this](const PictureRequest& picture) {
+      return sample_posterior_noise(picture.seed, picture.item, latent_rows(), latent_columns());
+    });
+    const at::Tensor spread = (moments.log_variance.to(at::kFloat) * 0.5).exp();
+    return (moments.mean.to(at::kFloat) + spread * noise) * pipeline_.vae.config().scaling_factor;
+  }
+
+  at::Tensor start(Group group) const {
+    const at::Tensor noise = noises(group, [this](const PictureRequest& picture) {
+      return sample_noise(picture.seed, picture.item, latent_rows(), latent_columns());
+    });
+    if (plan_.picture_scale == 0) return noise * plan_.noise_scale;
+    return encoded(group) * plan_.picture_scale + noise * plan_.noise_scale;
+  }
+
+  at::Tensor denoise(Group group) const {
+    const Guidance guidance = guidance_of(group);
+    at::Tensor x = start(group);
+    at::Tensor clean_before;
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      if (cancelled_ && cancelled_()) throw Error(ErrorCode::busy, "sampling was cancelled");
+      const SamplingStep& step = plan_.steps[i];
+      const at::Tensor answer = predict(guidance, x * step.input_scale, step.timestep);
+      const at::Tensor clean = x * step.clean_of_x + answer * step.clean_of_answer;
+      x = x * step.keep + clean * step.clean;
+      if (step.earlier != 0) x = x + clean_before * step.earlier;
+      if (step.draw != 0) {
+        const at::Tensor fresh = noises(group, [this, i](const PictureRequest& picture) {
+          return sample_step_noise(picture.seed, picture.item, i, latent_rows(), latent_columns());
+        });
+        x = x + fresh * step.draw;
+      }
+      clean_before = clean;
+    }
+    return x;
+  }
+
+  const Pipeline& pipeline_;
+  const std::vector<PictureRequest>& pictures_;
+  const SampleOptions& options_;
+  const Cancelled& cancelled_;
+  SamplingPlan plan_;
+  Conditioning negative_;  // one row; undefined without guidance
+};
+
+}  // namespace
+
+void check_sampling(const Pipeline& pipeline, const SampleOptions& options, StartsFrom start) {
+  check_size(pipeline, options);
+  if (options.batch < 1) refuse("batch", "a batch needs at least one picture");
+  if (!(options.cfg >= 0)) refuse("cfg", fmt::format("cfg {} must be 0 or more", options.cfg));
+  plan_for(pipeline, options, start);
+}
+
+at::Tensor sample_noise(std::int64_t seed, std::int64_t item, std::int64_t height_latent,
+                        std::int64_t width_latent) {
+  return normals(seed, "sample", item, height_latent, width_latent);
+}
+
+at::Tensor sample_step_noise(std::int64_t seed, std::int64_t item, std::size_t step,
+                             std::int64_t height_latent, std::int64_t width_latent) {
+  return normals(seed, fmt::format("sample-step-{}", step), item, height_latent, width_latent);
+}
+
+at::Tensor sample_posterior_noise(std::int64_t seed, std::int64_t item, std::int64_t height_latent,
+                                  std::int64_t width_latent) {
+  return normals(seed, "sample-posterior", item, height_latent, width_latent);
+}
+
+at::Tensor sample_latents(const Pipeline& pipeline, const std::vector<PictureRequest>& pictures,
+                          const SampleOptions& options, const Cancelled& cancelled) {
+  const c10::NoGradGuard no_grad;
+  std::vector<at::Tensor> all;
+  const Sampling sampling(pipeline, pictures, options, cancelled);
+  sampling.run([&](const at::Tensor& latents) { all.push_back(latents); });
+  return at::cat(all);
+}
+
+at::Tensor sample_images(const Pipeline& pipeline, const std::vector<PictureRequest>& pictures,
+                         const SampleOptions& options, const Cancelled& cancelled) {
+  const c10::NoGradGuard no_grad;
+  std::vector<at::Tensor> all;
+  const Sampling sampling(pipeline, pictures, options, cancelled);
+  sampling.run([&](const at::Tensor& latents) { all.push_back(sampling.decode(latents)); });
+  return at::cat(all);
 }
 
 }  // namespace sarsweep::trainer

@@ -380,6 +380,20 @@ TEST_F(TrainCommand, BadConfigEndsWith78AndOneSentence) {
   EXPECT_EQ(events_of(run).back()["exit_code"], 78);
 }
 
+TEST_F(TrainCommand, SamplingThatCannotBeIsToldBeforeTheFirstUpdate) {
+  json samples = run_document();
+  samples["config"]["samples"]["steps"] = 1000;  // "leading" would begin at timestep 1000
+  json protocol = run_document();
+  protocol["protocol"]["sampler"] = "heun";
+  for (const auto& [name, document] :
+       {std::pair{"samples", samples}, std::pair{"protocol", protocol}}) {
+    const fs::path run = make_run(name, document);
+    EXPECT_EQ(train(run), 78);
+    EXPECT_EQ(events_of(run, "error").size(), 1u);
+    EXPECT_TRUE(curve(run, "train/loss").empty());
+  }
+}
+
 TEST_F(TrainCommand, DivergedRunEndsWith77) {
   json document = run_document();
   document["config"]["train"]["steps"] = 400;
