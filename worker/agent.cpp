@@ -78,7 +78,7 @@ Agent::Agent(AgentOptions options, CoordinatorApi& api, const Clock& clock)
       surroundings_{.api = api_,
                     .clock = clock_,
                     .records = records_,
-                    .trainer = fs::absolute(options_.trainer),
+                    .programs = {fs::absolute(options_.trainer), options_.mpirun},
                     .patience = options_.patience,
                     .ship_every = options_.ship_every,
                     .retry_first = options_.retry_first,
@@ -211,12 +211,17 @@ void Agent::take(const Grant& grant) {
 }
 
 Placement Agent::placement_for(const Grant& grant) const {
-  const auto slot =
-      std::find_if(options_.slots.begin(), options_.slots.end(),
-                   [&](const Slot& candidate) { return candidate.index == grant.slots.front(); });
   const nlohmann::json::json_pointer wish("/config/resources/device");
   const bool on_cpu = grant.run_json.contains(wish) && grant.run_json[wish] == "cpu";
-  return {on_cpu ? "cpu" : slot->device, options_.threads * static_cast<int>(grant.slots.size())};
+  Placement placement;
+  placement.threads = options_.threads * static_cast<int>(grant.slots.size());
+  for (const int index : grant.slots) {
+    const auto slot =
+        std::find_if(options_.slots.begin(), options_.slots.end(),
+                     [index](const Slot& candidate) { return candidate.index == index; });
+    placement.devices.push_back(on_cpu ? "cpu" : slot->device);
+  }
+  return placement;
 }
 
 std::vector<int> Agent::free_slots() const {

@@ -22,6 +22,7 @@ struct AgentOptions {
   std::string name;               // letters, digits, '.', '_', '-'
   std::filesystem::path home;     // the worker's own folder is <home>/worker-NAME
   std::filesystem::path trainer;  // the program
+  std::filesystem::path mpirun;   // for runs with several slots; empty: there is none
   std::vector<Slot> slots;
   int threads = 1;  // CPU threads a slot may use
   Patience patience;

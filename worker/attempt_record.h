@@ -30,6 +30,9 @@ struct AttemptRecord {
   std::optional<ProcessIdentity> process;  // absent: written before the trainer was started
 };
 
+// Whether the trainer is several processes, one a slot, under mpirun.
+inline bool has_ranks(const AttemptRecord& record) { return record.slots.size() > 1; }
+
 // The records of one worker: <home>/worker-NAME/attempts/RUN-eN.json, readable by their owner alone
 // (they hold grant tokens). A record exists from before its trainer starts until the coordinator
 // has accepted its end. Thread-safe for different runs.

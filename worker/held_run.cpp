@@ -13,8 +13,16 @@ namespace sarsweep::worker {
 namespace {
 
 constexpr int kMostRefusals = 5;
+constexpr int kSignalBase = 128;
 
 int code_of(run_dir::ExitCode code) { return static_cast<int>(code); }
+
+// mpirun ends with 128 + the signal that ended a rank. 143 is a trainer's own code.
+ExitStatus status_of_ranks(const ExitStatus& mpirun) {
+  const bool by_signal = mpirun.signal == 0 && mpirun.code > kSignalBase &&
+                         mpirun.code != code_of(run_dir::ExitCode::stopped);
+  return by_signal ? ExitStatus{mpirun.code, mpirun.code - kSignalBase} : mpirun;
+}
 
 Backoff backoff_for(const RunSurroundings& surroundings, const LeaseKey& key) {
   return {surroundings.retry_first, surroundings.retry_cap,
@@ -93,7 +101,7 @@ std::optional<SupervisedEnd> HeldRun::start(const FreshRun& fresh) {
   try {
     surroundings_.records.save(record_);
     prepare_run_dir(record_.run_dir, fresh.run_json, fresh.placement);
-    supervise(TrainerProcess::start(surroundings_.trainer, record_, surroundings_.records));
+    supervise(TrainerProcess::start(surroundings_.programs, record_, surroundings_.records));
     spdlog::info("run {} e{}: started in {}", record_.name, record_.key.lease_epoch,
                  record_.run_dir.string());
     return std::nullopt;
@@ -213,11 +221,12 @@ FinishRequest HeldRun::finish_request(const SupervisedEnd& end) const {
     request.reason = "the trainer ended while no worker watched it";
     return request;
   }
-  request.exit_code = end.exit.status.code;
-  request.signal = end.exit.status.signal;
+  const ExitStatus status = has_ranks(record_) ? status_of_ranks(end.exit.status) : end.exit.status;
+  request.exit_code = status.code;
+  request.signal = status.signal;
   request.reason = printable(trouble_);
   const bool asked = end.stopped == StopReason::ordered || end.stopped == StopReason::drained;
-  if (asked && request.signal == SIGTERM) {
+  if (asked && (request.signal == SIGTERM || request.signal == SIGUSR2)) {
     // The signal came before the trainer could listen for it: stopped, with nothing new to save.
     request.exit_code = code_of(run_dir::ExitCode::stopped);
     request.signal = 0;

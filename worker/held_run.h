@@ -26,7 +26,7 @@ struct RunSurroundings {
   CoordinatorApi& api;
   const Clock& clock;
   const AttemptFolder& records;
-  std::filesystem::path trainer;
+  TrainerPrograms programs;
   Patience patience;
   std::chrono::milliseconds ship_every{1000};
   std::chrono::milliseconds retry_first{250};

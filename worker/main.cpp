@@ -209,6 +209,7 @@ int main(int argc, char** argv) try {
   agent_options.name = options.name;
   agent_options.home = options.home;
   agent_options.trainer = options.trainer;
+  agent_options.mpirun = find_program("mpirun");
   agent_options.slots = choose_slots(options.workers, count_gpus());
   agent_options.threads = threads_per_slot(agent_options.slots.size());
   HttpCoordinator coordinator(options.url, read_token(options), options.data_url);

@@ -27,7 +27,8 @@ std::filesystem::path run_dir_of(const std::filesystem::path& store, const Lease
 
 void prepare_run_dir(const std::filesystem::path& run_dir, nlohmann::json run_json,
                      const Placement& placement) {
-  run_json["device"] = placement.device;
+  run_json["device"] = placement.devices.front();
+  if (placement.devices.size() > 1) run_json["devices"] = placement.devices;
   run_json["threads"] = placement.threads;
   try {
     std::filesystem::remove_all(run_dir);

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -11,8 +12,8 @@ namespace sarsweep::worker {
 
 // What a grant's run.json lacks: where and on how many threads the trainer computes.
 struct Placement {
-  std::string device;  // "cpu", "cuda:0"
-  int threads = 1;
+  std::vector<std::string> devices;  // "cpu", "cuda:0"; one a rank, at least one
+  int threads = 1;                   // of all ranks together
 };
 
 // The directory of a grant below `store`. Throws Error(invalid) for a run id that is no plain name

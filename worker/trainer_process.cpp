@@ -12,13 +12,35 @@ namespace {
 // Its own file: trainer.log is written by the trainer, and only what it could not log stands here.
 constexpr const char* kRawOutput = "stderr.log";
 
+std::vector<std::string> command_of(const TrainerPrograms& programs, const AttemptRecord& record) {
+  std::vector<std::string> command;
+  if (has_ranks(record)) {
+    const std::string ranks = std::to_string(record.slots.size());
+    if (programs.mpirun.empty()) {
+      throw Error(ErrorCode::not_found,
+                  fmt::format("run {} has {} slots, and no mpirun is on the worker's PATH to start "
+                              "them; install Open MPI",
+                              record.name, ranks));
+    }
+    command = {programs.mpirun.string(),
+               "--allow-run-as-root",
+               "--oversubscribe",
+               "--bind-to",
+               "none",
+               "-n",
+               ranks};
+  }
+  command.insert(command.end(), {programs.trainer.string(), "train", record.run_dir.string()});
+  return command;
+}
+
 }  // namespace
 
-TrainerProcess TrainerProcess::start(const std::filesystem::path& trainer, AttemptRecord& record,
+TrainerProcess TrainerProcess::start(const TrainerPrograms& programs, AttemptRecord& record,
                                      const AttemptFolder& folder) {
   folder.save(record);
   SpawnOptions options;
-  options.command = {trainer.string(), "train", record.run_dir.string()};
+  options.command = command_of(programs, record);
   options.environment = {
       fmt::format("SARSWEEP_RUN={}.{}", record.key.run_id, record.key.lease_epoch), record.marker};
   options.output = record.run_dir / kRawOutput;
@@ -50,7 +72,8 @@ std::optional<TrainerExit> TrainerProcess::poll() {
 }
 
 void TrainerProcess::ask_to_stop() {
-  if (record_.process && is_alive(*record_.process)) kill(record_.process->pid, SIGTERM);
+  if (!record_.process || !is_alive(*record_.process)) return;
+  kill(record_.process->pid, has_ranks(record_) ? SIGUSR2 : SIGTERM);
 }
 
 bool TrainerProcess::destroy(std::chrono::milliseconds patience) {

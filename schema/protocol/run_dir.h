@@ -9,12 +9,13 @@
 //   RUN_DIR = <store>/runs/<run_id>/e<lease_epoch>/, made empty for each grant, written by it
 //   alone.
 //
-//   run.json        in   {run_id, name, lease_epoch, seed, device, threads, cache_dir, protocol{…},
-//                         deadline_unix_ms?, config{nested, nothing omitted},
+//   run.json        in   {run_id, name, lease_epoch, seed, device, devices?, threads, cache_dir,
+//                         protocol{…}, deadline_unix_ms?, config{nested, nothing omitted},
 //                         resume: [{checkpoint, step, manifest_sha256}, … newest first] | [] |
 //                         "auto"}
-//                        paths are absolute; `threads` is the CPU thread count (0: the trainer's
-//                        choice)
+//                        paths are absolute; `threads` is the CPU thread count of all ranks
+//                        together (0: the trainer's choice); `devices` has one for each of several
+//                        ranks
 //   events.jsonl    out  append-only, one JSON object a line: {"t": unix_ms, "type": T, …}, by
 //   type:
 //                          stage       name, done, total
@@ -37,7 +38,10 @@
 // at that step with every top-level number of the result as `eval/<key>`.
 //
 // Signals: SIGTERM = checkpoint at the next update, exit 143 (in a stage without updates: stop
-// within 5 s, nothing half-written, 143); SIGUSR1 = checkpoint now and go on.
+// within 5 s, nothing half-written, 143); SIGUSR1 = checkpoint now and go on. Under `mpirun -n N` a
+// signal to any rank holds for all; mpirun itself hands SIGUSR1 and SIGUSR2 (= SIGTERM) on to them.
+// Rank 0 alone writes. A rank that dies or hangs ends the job within 15 s: 75, or mpirun's own
+// 128 + signal.
 namespace sarsweep::run_dir {
 
 inline constexpr std::string_view kRunJson = "run.json";

@@ -14,6 +14,7 @@ class RunningProcess {
   RunningProcess(const RunningProcess&) = delete;
   RunningProcess& operator=(const RunningProcess&) = delete;
 
+  int pid() const { return pid_; }  // -1 once it has ended
   void signal(int number) const;
   // Waits for the end. The exit code, or 128 + signal.
   int wait();

@@ -178,6 +178,81 @@ TEST(Agent, RefusesASecondProcessOfItsName) {
   EXPECT_THROW(Agent(work.options(), work.coordinator, system_clock()), Error);
 }
 
+// Stands in for mpirun: notes its words, starts the command once, hands SIGUSR2 on, kills on
+// SIGTERM and ends with the command's code, or 128 + the signal that ended it.
+constexpr const char* kMpirun = R"(#!/bin/sh
+echo "$@" > "$0.words"
+while [ "$1" != -n ]; do shift; done
+shift 2
+"$@" & child=$!
+trap 'kill -USR2 $child' USR2
+trap 'kill -KILL $child' TERM
+wait $child; code=$?
+while kill -0 $child 2>/dev/null; do wait $child; code=$?; done
+exit $code
+)";
+
+class Ranks : public testing::Test {
+ protected:
+  Ranks() {
+    write_file_atomically(mpirun_, kMpirun);
+    std::filesystem::permissions(mpirun_, std::filesystem::perms::owner_all);
+  }
+  void start() {
+    auto options = work_.options(2);
+    options.mpirun = mpirun_;
+    work_.start(options);
+  }
+
+  Workplace work_;
+  std::filesystem::path mpirun_ = work_.folder.path() / "mpirun";
+};
+
+TEST_F(Ranks, ARunOfTwoSlotsIsStartedByMpirun) {
+  work_.coordinator.queue("7", {{"steps", 5}}, 2);
+  start();
+  ASSERT_TRUE(work_.coordinator.await_finish("7"));
+  EXPECT_EQ(work_.coordinator.attempt("7").finish->exit_code, 0);
+  EXPECT_EQ(work_.coordinator.attempt("7").log.substr(0, 24), "on cpu with 4 threads\ndo");
+  EXPECT_NE(read_file(mpirun_.string() + ".words").find("-n 2 "), std::string::npos);
+  const json run = json::parse(read_file(work_.run_dir("7") / "run.json"));
+  EXPECT_EQ(run["devices"], json::array({"cpu", "cpu"}));
+}
+
+TEST_F(Ranks, AreAskedToSaveThroughMpirun) {
+  work_.coordinator.queue("7", {{"behaviour", "hang"}}, 2);
+  start();
+  ASSERT_TRUE(work_.await_file(work_.run_dir("7") / "trained"));
+  work_.coordinator.set_order("7", Order::pause);
+  ASSERT_TRUE(work_.coordinator.await_finish("7"));
+  EXPECT_EQ(work_.coordinator.attempt("7").finish->exit_code, 143);
+  EXPECT_NE(work_.coordinator.attempt("7").events.find("\"checkpoint\""), std::string::npos);
+}
+
+TEST_F(Ranks, ARankThatASignalEndedIsNoFaultOfTheRun) {
+  work_.coordinator.queue("7", {{"steps", 2}, {"behaviour", "crash"}}, 2);
+  start();
+  ASSERT_TRUE(work_.coordinator.await_finish("7"));
+  EXPECT_EQ(work_.coordinator.attempt("7").finish->signal, SIGABRT);
+  EXPECT_EQ(work_.coordinator.attempt("7").finish->exit_code, 128 + SIGABRT);
+}
+
+TEST_F(Ranks, WithoutMpirunTheRunEndsWithASentence) {
+  work_.coordinator.queue("7", {{"steps", 2}}, 2);
+  work_.start(work_.options(2));
+  ASSERT_TRUE(work_.coordinator.await_finish("7"));
+  EXPECT_EQ(work_.coordinator.attempt("7").finish->exit_code, 75);
+  EXPECT_EQ(work_.coordinator.attempt("7").finish->reason,
+            "run name-7 has 2 slots, and no mpirun is on the worker's PATH to start them; install "
+            "Open MPI");
+}
+
+TEST(Machine, FindsProgramsOnThePath) {
+  EXPECT_EQ(find_program("sh").filename(), "sh");
+  EXPECT_TRUE(find_program("sh").is_absolute());
+  EXPECT_TRUE(find_program("no-such-program-at-all").empty());
+}
+
 TEST(Machine, OffersASlotForEachGpuElseOneForTheCpu) {
   TempFolder dev;
   EXPECT_EQ(choose_slots(std::nullopt, count_gpus(dev.path())).front().device, "cpu");

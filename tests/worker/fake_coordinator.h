@@ -34,9 +34,10 @@ class FakeCoordinator final : public CoordinatorApi {
   explicit FakeCoordinator(std::string store) : store_(std::move(store)) {}
 
   // ---- what tests do ----
-  void queue(const std::string& run_id, nlohmann::json fake) {
+  void queue(const std::string& run_id, nlohmann::json fake, std::size_t slots = 1) {
     const std::lock_guard lock(mutex_);
-    queue_.push_back({run_id, {{"run_id", run_id}, {"config", {{"fake", std::move(fake)}}}}});
+    queue_.push_back(
+        {run_id, slots, {{"run_id", run_id}, {"config", {{"fake", std::move(fake)}}}}});
   }
   // As if an earlier worker process had leased it: epoch 1, nothing stored but `events`.
   void grant_before(const std::string& run_id, const std::string& events = "") {
@@ -105,15 +106,18 @@ class FakeCoordinator final : public CoordinatorApi {
       LeaseReply& reply = by_nonce_[request.nonce];
       if (!nonces_.insert(request.nonce).second) return ApiResult<LeaseReply>(reply);
       reply.retry_after_s = 0.05;
-      for (const int slot : request.free_slots) {
-        if (queue_.empty()) break;
-        const auto [run_id, run_json] = queue_.front();
+      std::vector<int> free = request.free_slots;
+      while (!queue_.empty() && queue_.front().slots <= free.size()) {
+        const auto [run_id, count, run_json] = queue_.front();
         queue_.erase(queue_.begin());
+        const auto rest = free.begin() + static_cast<std::ptrdiff_t>(count);
+        const std::vector<int> slots(free.begin(), rest);
+        free.erase(free.begin(), rest);
         Attempt& attempt = attempts_[run_id];
         const std::int64_t epoch = attempt.key.lease_epoch + 1;
         attempt = Attempt{};
         attempt.key = {run_id, epoch, "token-" + run_id};
-        reply.grants.push_back({attempt.key, "name-" + run_id, {slot}, run_json});
+        reply.grants.push_back({attempt.key, "name-" + run_id, slots, run_json});
         ++grants_;
       }
       return ApiResult<LeaseReply>(reply);
@@ -220,7 +224,12 @@ class FakeCoordinator final : public CoordinatorApi {
   std::mutex mutex_;
   std::mutex wait_mutex_;
   std::condition_variable changed_;
-  std::vector<std::pair<std::string, nlohmann::json>> queue_;
+  struct Queued {
+    std::string run_id;
+    std::size_t slots;
+    nlohmann::json run_json;
+  };
+  std::vector<Queued> queue_;
   std::map<std::string, Attempt> attempts_;
   std::map<std::string, std::string> artifacts_;
   std::map<std::string, LeaseReply> by_nonce_;

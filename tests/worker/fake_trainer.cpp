@@ -109,5 +109,6 @@ int train(const fs::path& run_dir) {
 int main(int argc, char** argv) {
   if (argc != 3 || std::string(argv[1]) != "train") return 78;
   signal(SIGTERM, note_stop);
+  signal(SIGUSR2, note_stop);
   return train(argv[2]);
 }

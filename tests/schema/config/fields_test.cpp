@@ -98,7 +98,6 @@ TEST(Fields, WhatThisVersionLeavesOutIsRefusedWithASentence) {
   EXPECT_EQ(fault("resources.vram", "70GiB"), "is not supported by this version");
   EXPECT_EQ(fault("compat.sched_unit", "diffusers_sdxl_bug"),
             "'diffusers_sdxl_bug' is not supported by this version; it honours update");
-  EXPECT_EQ(fault("resources.gpus", 2), "'2' is not supported by this version; it honours 1");
   EXPECT_EQ(fault("unet.dropout", 0.1), "'0.1' is not supported by this version; it honours 0");
   EXPECT_EQ(fault("unet.dropout", 0), "");
   EXPECT_EQ(fault("eval.at", json::array({"end", "best"})),

@@ -14,7 +14,8 @@ namespace sarsweep::trainer {
 // skip and the next opening cuts off. Confined to one thread.
 class EventLog {
  public:
-  // Throws Error(internal) if the file cannot be opened for appending.
+  // An empty `file`: nothing is ever written. Throws Error(internal) if the file cannot be opened
+  // for appending.
   explicit EventLog(const std::filesystem::path& file, const Clock& clock = system_clock());
   ~EventLog();
   EventLog(const EventLog&) = delete;

@@ -36,6 +36,7 @@ RunFile read_run_file(const std::filesystem::path& run_dir) {
   read(document, "name", file.name);
   read(document, "seed", file.seed);
   read(document, "device", file.device);
+  read(document, "devices", file.devices);
   read(document, "threads", file.threads);
   read(document, "cache_dir", cache);
   file.cache_dir = cache.empty() ? run_dir / "cache" : std::filesystem::path(cache);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +15,8 @@ struct RunFile {
   std::string run_id, name;
   std::uint64_t seed = 0;
   std::string device = "auto";
-  int threads = 0;                  // 0: the library's choice
+  std::vector<std::string> devices;  // by rank, where there are several; empty: `device` for all
+  int threads = 0;                   // of all ranks together; 0: the library's choice
   std::filesystem::path cache_dir;  // default: RUN_DIR/cache
   nlohmann::json protocol;          // resolved block; null: nothing is evaluated
   nlohmann::json config;            // nested

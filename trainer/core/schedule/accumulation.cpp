@@ -38,6 +38,11 @@ std::int64_t Accumulation::updates_of(std::int64_t epochs) const {
   return epochs * updates_per_epoch(*this);
 }
 
+UpdateRange share_of(const UpdateRange& update, std::int64_t rank, std::int64_t ranks) {
+  const std::int64_t begin = update.size * rank / ranks, end = update.size * (rank + 1) / ranks;
+  return {update.begin + begin, end - begin};
+}
+
 std::vector<UpdateRange> micro_batches(const UpdateRange& update, std::int64_t micro_batch) {
   std::vector<UpdateRange> micros;
   for (std::int64_t done = 0; done < update.size; done += micro_batch) {

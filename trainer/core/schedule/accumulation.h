@@ -30,6 +30,10 @@ struct Accumulation {
   std::int64_t updates_of(std::int64_t epochs) const;
 };
 
+// The images of `update` that rank `rank` of `ranks` takes: consecutive ones, rank after rank, in
+// shares that differ by at most one image; empty where there are fewer images than ranks.
+UpdateRange share_of(const UpdateRange& update, std::int64_t rank, std::int64_t ranks);
+
 // An update's images cut into passes of at most `micro_batch`; the last may be smaller.
 std::vector<UpdateRange> micro_batches(const UpdateRange& update, std::int64_t micro_batch);
 

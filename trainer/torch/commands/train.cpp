@@ -2,21 +2,25 @@
 
 #include <CLI/CLI.hpp>
 
+#include "trainer/dist/communicator.h"
 #include "trainer/torch/commands/commands.h"
 #include "trainer/torch/jobs/run.h"
 
 namespace sarsweep::trainer {
 
 void add_train(CLI::App& app, int& exit_code) {
-  CLI::App* command =
-      app.add_subcommand("train", "Runs the job of RUN_DIR/run.json, or goes on with it.");
+  CLI::App* command = app.add_subcommand(
+      "train",
+      "Runs the job of RUN_DIR/run.json, or goes on with it. Under `mpirun -n N` "
+      "the images of each update are shared between N processes.");
   const auto run_dir = std::make_shared<std::string>();
   command->add_option("run_dir", *run_dir, "The run directory")
       ->required()
       ->check(CLI::ExistingDirectory);
   command->callback([run_dir, &exit_code] {
-    StopSignals signals;
-    exit_code = train_run(*run_dir, signals);
+    StopSignals signals;  // before MPI's threads
+    const std::unique_ptr<Communicator> ranks = join_ranks();
+    exit_code = train_run(*run_dir, signals, *ranks);
   });
 }
 

@@ -19,6 +19,7 @@
 #include "trainer/torch/jobs/latent_source.h"
 #include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/jobs/pixel_source.h"
+#include "trainer/torch/jobs/pooled_update.h"
 #include "trainer/torch/jobs/text_cache.h"
 #include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/training/diffusion_step.h"
@@ -48,6 +49,7 @@ struct Validation {
 
 std::optional<Validation> prepare_validation(RunContext& run, const Dataset& data,
                                              const Pipeline& pipeline) {
+  if (!run.ranks().first()) return std::nullopt;
   const std::optional<Dataset> val = validation_split(data.options(), data.stretch());
   if (!val || val->items().empty()) return std::nullopt;
   const c10::NoGradGuard no_grad;
@@ -70,8 +72,9 @@ std::optional<Validation> prepare_validation(RunContext& run, const Dataset& dat
 }  // namespace
 
 struct DiffusionTask::State {
-  State(RunContext& run, const TaskInputs& given)
-      : inputs(given),
+  State(RunContext& context, const TaskInputs& given)
+      : run(context),
+        inputs(given),
         pixels(given.data, given.seed),
         latents(run, given.model.pipeline.vae, given.data, pixels),
         validation(prepare_validation(run, given.data, given.model.pipeline)),
@@ -178,6 +181,7 @@ struct DiffusionTask::State {
     return batch;
   }
 
+  RunContext& run;
   TaskInputs inputs;
   PixelSource pixels;
   LatentSource latents;
@@ -198,8 +202,8 @@ UpdateReport DiffusionTask::update(long index) {
   const UpdateRange range = state_->accumulation.update(index);
   const at::Device device = device_of(state_->inputs.model.pipeline);
   UpdateReport report;
-  double sum = 0;
-  for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
+  const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
+  for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
     const TrainBatch batch = state_->batch_of(samples);
     const MicroLosses micro = state_->step.micro(to_device(batch, device), range.size);
@@ -209,10 +213,9 @@ UpdateReport DiffusionTask::update(long index) {
       report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.timesteps.push_back(batch.timesteps.const_data_ptr<std::int64_t>()[i]);
       report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);
-      sum += report.image_losses.back();
     }
   }
-  report.loss = sum / static_cast<double>(range.size);
+  pool_update(state_->run.ranks(), rule(), index, range.size, report);
   apply_update(rule(), index, report);
   return report;
 }

@@ -140,7 +140,7 @@ class Evaluation {
             {data_.items()[items_[i]].prompt, seed, static_cast<std::int64_t>(i), {}});
       }
       const at::Tensor pictures = sample_images(pipeline_, requests, protocol_.sampling,
-                                                [this] { return run_.signals().stop_requested(); });
+                                                [this] { return run_.stopping(); });
       std::vector<AmplitudeImage> generated;
       for (std::int64_t i = 0; i < pictures.size(0); ++i) {
         generated.push_back(linear(amplitude_of(pictures[i])));

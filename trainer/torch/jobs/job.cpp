@@ -4,16 +4,21 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
+
+#include <c10/core/DeviceGuard.h>
 
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
 #include "schema/config/fields.h"
+#include "trainer/dist/nccl_communicator.h"
 #include "trainer/torch/jobs/diffusion_task.h"
 #include "trainer/torch/jobs/evaluation_stage.h"
 #include "trainer/torch/jobs/export_stage.h"
+#include "trainer/torch/jobs/pooled_update.h"
 #include "trainer/torch/jobs/sample_stage.h"
 #include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/jobs/vae_task.h"
@@ -36,18 +41,39 @@ std::string science_hash(const RunFile& file) {
   return sha256(canonical_json(science));
 }
 
+// "auto", "cpu", "cuda" or "cuda:<index>".
 at::Device device_of(const std::string& wanted) {
   const bool cuda = at::globalContext().hasCUDA();
-  if (wanted == "cuda" && !cuda) {
+  if (wanted.starts_with("cuda") && !cuda) {
     throw Error(ErrorCode::invalid,
-                "device is cuda but this machine or build has none; use cpu or auto", "device");
+                "device is " + wanted + " but this machine or build has none; use cpu or auto",
+                "device");
   }
-  return wanted == "cpu" || !cuda ? at::Device(at::kCPU) : at::Device(at::kCUDA);
+  if (wanted == "cpu" || !cuda) return at::kCPU;
+  return wanted == "auto" ? at::Device(at::kCUDA) : at::Device(wanted);
+}
+
+// Where this rank computes.
+at::Device device_of(const RunFile& file, const Communicator& ranks) {
+  if (file.devices.empty()) return device_of(file.device);
+  if (file.devices.size() != static_cast<std::size_t>(ranks.size())) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("run.json lists {} devices for {} ranks; mpirun needs -n {}",
+                            file.devices.size(), ranks.size(), file.devices.size()),
+                "devices");
+  }
+  return device_of(file.devices[static_cast<std::size_t>(ranks.rank())]);
 }
 
 void use_deterministic_algorithms() {
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
+}
+
+// CPU threads of one of `ranks`: an equal part of the run's, or of what the library would take.
+int threads_of_rank(int threads_of_run, int ranks) {
+  if (ranks == 1) return threads_of_run;
+  return std::max(1, (threads_of_run > 0 ? threads_of_run : at::get_num_threads()) / ranks);
 }
 
 // One run of either job.
@@ -78,6 +104,12 @@ class Job {
     run_.stage("load", 0, 1);
     model_.emplace(load_model(config_.model_path));
     run_.events().write("digests", {{"data", data_.digest()}, {"model", model_->digest}});
+    require_agreement(run_.ranks(), {{"config_hash", config_hash_},
+                                     {"data", data_.digest()},
+                                     {"model", model_->digest},
+                                     {"micro_batch", micro_batch_},
+                                     {"threads", threads_},
+                                     {"resume_step", resume_ ? resume_->step : 0}});
     if (config_.job == "diffusion") {
       check_samples(run_, model_->pipeline, data_.options());
       check_evaluation(run_, model_->pipeline, data_.options());
@@ -102,29 +134,42 @@ class Job {
     return std::filesystem::absolute(config_.model_path).lexically_normal().string();
   }
 
-  // A resumed run keeps the thread count and micro batch it began with: sums depend on both.
+  // A resumed run keeps the thread count and micro batch it began with: sums depend on both, and on
+  // the number of ranks, which is as it is.
   void settle_threads() {
-    int threads = run_.file().threads;
+    const int ranks = run_.ranks().size();
+    int threads = threads_of_rank(run_.file().threads, ranks);
     if (resume_) {
-      const json& facts = resume_->manifest;
-      micro_batch_ = facts.value("micro_batch", micro_batch_);
-      const int before = facts.value("threads", threads);
-      if (threads > 0 && before != threads) {
-        run_.warn(fmt::format(
-            "run.json asks for {} threads; the checkpoint was made with {}, which are kept so "
-            "that the result stays the same",
-            threads, before));
+      micro_batch_ = resume_->manifest.value("micro_batch", micro_batch_);
+      const int ranks_before = resume_->manifest.value("world_size", 1);
+      if (ranks_before == ranks) {
+        threads = threads_kept(threads, resume_->manifest.value("threads", threads));
+      } else {
+        run_.warn(
+            fmt::format("the checkpoint was made by {} ranks and goes on with {}: sums are "
+                        "taken in another order, so the last digits will differ",
+                        ranks_before, ranks));
       }
-      threads = before;
     }
     if (threads > 0) at::set_num_threads(threads);
     threads_ = at::get_num_threads();
     use_deterministic_algorithms();
   }
+  int threads_kept(int threads, int before) {
+    if (run_.file().threads > 0 && before != threads) {
+      run_.warn(fmt::format(
+          "run.json asks for {} threads; the checkpoint was made with {}, which are kept so "
+          "that the result stays the same",
+          threads, before));
+    }
+    return before;
+  }
 
   void move_to_device() {
-    const at::Device device = device_of(run_.file().device);
+    const at::Device device = device_of(run_.file(), run_.ranks());
     if (device.is_cpu()) return;
+    device_guard_.reset_device(device);
+    if (run_.ranks().size() > 1) run_.sum_on_device(sum_by_nccl(run_.ranks()));
     for (Component* component : components()) component->to(device, at::kFloat);
   }
   std::array<Component*, 4> components() {
@@ -141,7 +186,7 @@ class Job {
     plan.facts = {{"config_hash", config_hash_},
                   {"threads", threads_},
                   {"micro_batch", micro_batch_},
-                  {"world_size", 1}};
+                  {"world_size", run_.ranks().size()}};
     plan.between = [&](long step) { between_updates(step, per_epoch, rule); };
     switch (run_training_loop(run_, task, plan, resume_)) {
       case LoopEnd::stopped: return {run_dir::ExitCode::stopped, "stopped after a checkpoint"};
@@ -153,7 +198,9 @@ class Job {
     return {run_dir::ExitCode::done, "done"};
   }
 
+  // The others wait at their next update.
   void between_updates(long step, double per_epoch, const UpdateRule& rule) {
+    if (!run_.ranks().first()) return;
     const auto due = [&](const Interval& interval) {
       const long every = interval.updates(per_epoch);
       return every > 0 && step % every == 0;
@@ -169,7 +216,9 @@ class Job {
     }
   }
 
+  // The others wait at their farewell.
   void after_training(long step, const UpdateRule* rule) {
+    if (!run_.ranks().first()) return;
     std::optional<AveragedWeights> averaged;
     if (rule != nullptr) averaged.emplace(*rule);
     if (config_.job == "diffusion") write_samples(run_, model_->pipeline, data_.options(), step);
@@ -185,6 +234,7 @@ class Job {
   std::optional<SealedCheckpoint> resume_;
   std::int64_t updates_, micro_batch_;
   int threads_ = 1;
+  c10::OptionalDeviceGuard device_guard_;  // "cuda" means this rank's device while it lives
   std::optional<ModelSource> model_;
 };
 

@@ -1,8 +1,10 @@
 #include "trainer/torch/jobs/run.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <new>
+#include <optional>
 #include <string>
 
 #include <c10/util/Exception.h>
@@ -30,10 +32,34 @@ struct End {
   int exit_code = 0;
   std::string reason;
   std::string error_code;  // of the `error` event; empty: none
+  bool agreed = false;     // all ranks came to it together
 };
 
-End end_of(const Error& error, bool stopped) {
-  if (stopped && error.code() == ErrorCode::busy) {
+std::optional<Departure> departure_of(Communicator& ranks) {
+  try {
+    ranks.require_all();
+    return std::nullopt;
+  } catch (const Error&) {
+    return ranks.departure();
+  }
+}
+
+// What another rank's departure means for this one.
+End end_of_departure(const Departure& departure) {
+  switch (static_cast<ExitCode>(departure.exit_code)) {
+    case ExitCode::stopped: return {departure.exit_code, departure.reason, {}};
+    case ExitCode::bad_config: return {departure.exit_code, departure.reason, "invalid"};
+    case ExitCode::out_of_memory: return {departure.exit_code, departure.reason, "out_of_memory"};
+    default: return {departure.exit_code, departure.reason, "unreachable"};
+  }
+}
+
+End end_of(const Error& error, RunContext& run) {
+  // A dead rank makes mpirun ask the others to stop: the death is what counts.
+  const bool of_others = error.code() == ErrorCode::busy || error.code() == ErrorCode::unreachable;
+  const auto departure = of_others ? departure_of(run.ranks()) : std::nullopt;
+  if (departure) return end_of_departure(*departure);
+  if (run.stopping() && error.code() == ErrorCode::busy) {
     return {static_cast<int>(ExitCode::stopped), "stopped between updates", {}};
   }
   const bool wrong_input =
@@ -47,9 +73,9 @@ End run_to_its_end(RunContext& run) {
   try {
     const JobOutcome outcome = run_job(run);
     const std::string error = outcome.code == ExitCode::diverged ? "diverged" : "";
-    return {static_cast<int>(outcome.code), outcome.reason, error};
+    return {static_cast<int>(outcome.code), outcome.reason, error, true};
   } catch (const Error& error) {
-    return end_of(error, run.signals().stop_requested());
+    return end_of(error, run);
   } catch (const std::bad_alloc&) {
     return {static_cast<int>(ExitCode::out_of_memory), "out of memory; lower train.micro_batch",
             "out_of_memory"};
@@ -66,8 +92,14 @@ End run_to_its_end(RunContext& run) {
 
 }  // namespace
 
-int train_run(const std::filesystem::path& run_dir, StopSignals& signals, const Clock& clock) {
-  start_log("sarsweep-trainer", run_dir / run_dir::kLog);
+int train_run(const std::filesystem::path& run_dir, StopSignals& signals, Communicator& ranks,
+              const Clock& clock) {
+  if (ranks.first()) {
+    start_log("sarsweep-trainer", run_dir / run_dir::kLog);
+  } else {
+    start_log(fmt::format("sarsweep-trainer[{}]", ranks.rank()));
+    spdlog::set_level(spdlog::level::warn);
+  }
   RunFile file;
   std::string fault;
   try {
@@ -75,7 +107,7 @@ int train_run(const std::filesystem::path& run_dir, StopSignals& signals, const 
   } catch (const Error& error) {
     fault = error.what();
   }
-  RunContext run(run_dir, file, signals, clock);
+  RunContext run(run_dir, file, signals, ranks, clock);
   const End end = fault.empty() ? run_to_its_end(run)
                                 : End{static_cast<int>(ExitCode::bad_config), fault, "invalid"};
   if (!end.error_code.empty()) {
@@ -84,7 +116,7 @@ int train_run(const std::filesystem::path& run_dir, StopSignals& signals, const 
   }
   run.events().write("end",
                      {{"exit_code", end.exit_code}, {"reason", end.reason}, {"step", run.step()}});
-  return end.exit_code;
+  return run.ranks().leave({end.exit_code, end.agreed, end.reason});
 }
 
 }  // namespace sarsweep::trainer

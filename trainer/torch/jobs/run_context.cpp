@@ -18,16 +18,28 @@ constexpr std::chrono::seconds kTellEvery{1};
 }  // namespace
 
 RunContext::RunContext(std::filesystem::path run_dir, RunFile file, StopSignals& signals,
-                       const Clock& clock)
+                       Communicator& ranks, const Clock& clock)
     : dir_(std::move(run_dir)),
       file_(std::move(file)),
       signals_(signals),
+      ranks_(&ranks),
       clock_(clock),
-      events_(dir_ / run_dir::kEvents, clock) {}
+      events_(ranks.first() ? dir_ / run_dir::kEvents : std::filesystem::path(), clock) {}
 
 void RunContext::parse_stages() { stages_ = parse_stage_config(file_.config); }
 
+void RunContext::sum_on_device(std::unique_ptr<Communicator> device) {
+  device_ranks_ = std::move(device);
+  ranks_ = device_ranks_.get();
+}
+
+bool RunContext::stop_agreed() {
+  stop_agreed_ = ranks().any(signals_.stop_requested());
+  return stop_agreed_;
+}
+
 void RunContext::check_stop() {
+  ranks().require_all();
   if (signals_.stop_requested()) throw Error(ErrorCode::busy, "stopped by a signal");
 }
 

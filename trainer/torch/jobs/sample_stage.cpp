@@ -60,7 +60,7 @@ void write_samples(RunContext& run, const Pipeline& pipeline, const DataOptions&
   }
   const at::Tensor pictures =
       sample_images(pipeline, requests, sampling_of(config, options.resolution, prompts.size()),
-                    [&run] { return run.signals().stop_requested(); });
+                    [&run] { return run.stopping(); });
   const fs::path folder = fs::path(run_dir::kSamples) / run_dir::step_name(step);
   fs::path temporary = run.dir() / folder;
   temporary += ".tmp";

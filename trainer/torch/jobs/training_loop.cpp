@@ -24,7 +24,7 @@ struct LoopState {
   long samples_seen = 0;
   long skipped = 0;
   int skipped_in_a_row = 0;
-  double seconds = 0;          // of training, over all attempts
+  double seconds = 0;          // of training, over all ranks and attempts
   bool owes_pictures = false;  // a stop broke off the samples or evaluation due at this step
   TrainingWindow window;
 
@@ -68,7 +68,7 @@ class TrainingLoop {
     const bool at_the_end = state_.step >= plan_.total;
     if (state_.owes_pictures) make_pictures();
     while (state_.step < plan_.total) {
-      if (run_.signals().stop_requested()) return stop();
+      if (run_.stop_agreed()) return stop();
       if (!one_update()) return LoopEnd::diverged;
       if (state_.step < plan_.total) boundary();
     }
@@ -87,7 +87,7 @@ class TrainingLoop {
     const UpdateReport report = task_.update(state_.step);
     const double seconds = seconds_between(begun, run_.clock().steady());
     ++state_.step;
-    state_.seconds += seconds;
+    state_.seconds += seconds * run_.ranks().size();
     window_seconds_ += seconds;
     state_.samples_seen += static_cast<long>(report.image_losses.size());
     window_images_ += static_cast<long>(report.image_losses.size());
@@ -128,7 +128,7 @@ class TrainingLoop {
   // What is due between two updates.
   void boundary() {
     const bool due = plan_.checkpoint_every > 0 && state_.step % plan_.checkpoint_every == 0;
-    const bool asked = run_.signals().take_checkpoint_request();
+    const bool asked = run_.checkpoint_agreed();
     if (due) validate();
     make_pictures();
     if ((due || asked) && !state_.owes_pictures) save();
@@ -142,7 +142,7 @@ class TrainingLoop {
       plan_.between(state_.step);
       state_.owes_pictures = false;
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::busy || !run_.signals().stop_requested()) throw;
+      if (error.code() != ErrorCode::busy || !run_.stopping()) throw;
     }
   }
 
@@ -152,13 +152,14 @@ class TrainingLoop {
   }
 
   void validate() {
+    if (!run_.ranks().first()) return;
     const std::optional<double> loss = task_.validate();
     if (!loss) return;
     run_.events().write("metrics", {{"step", state_.step}, {"values", {{"val/loss", *loss}}}});
   }
 
   void save() {
-    if (saved_ == state_.step) return;
+    if (saved_ == state_.step || !run_.ranks().first()) return;
     CheckpointContents contents;
     contents.step = state_.step;
     contents.state = state_.to_json();

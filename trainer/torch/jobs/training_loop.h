@@ -15,12 +15,13 @@ namespace sarsweep::trainer {
 class TrainingTask {
  public:
   virtual ~TrainingTask() = default;
-  // The images of update `index` (from 0): forward, backward, optimizer. A pure function of the
-  // state and `index`.
+  // The images of update `index` (from 0), shared between the ranks: forward, backward, optimizer.
+  // A pure function of the state, `index` and the number of ranks; the same report and the same
+  // weights on all ranks.
   virtual UpdateReport update(long index) = 0;
-  // val/loss; nullopt where there is no val split.
+  // val/loss; nullopt where there is no val split. Of rank 0 alone.
   virtual std::optional<double> validate() = 0;
-  // Weights, optimizer, ema and model of the checkpoint; restore is the inverse.
+  // Weights, optimizer, ema and model of the checkpoint, of rank 0; restore is the inverse, on all.
   virtual void snapshot(CheckpointContents& contents) = 0;
   virtual void restore(const CheckpointContents& contents) = 0;
   // After the last update, before its checkpoint.
@@ -42,8 +43,9 @@ std::optional<SealedCheckpoint> find_resume(RunContext& run, const std::string& 
 
 enum class LoopEnd { finished, stopped, diverged };
 
-// Runs updates start … total-1: curves, val/loss, checkpoints (every so many updates, at the end,
-// on SIGTERM and SIGUSR1). `stopped`: after a checkpoint, by SIGTERM.
+// Runs updates start … total-1 on every rank: curves, val/loss, checkpoints (every so many updates,
+// at the end, when any rank got SIGTERM or SIGUSR1) by rank 0. `stopped`: after a checkpoint, by
+// SIGTERM. All ranks come to the same end.
 LoopEnd run_training_loop(RunContext& run, TrainingTask& task, const LoopPlan& plan,
                           const std::optional<SealedCheckpoint>& resume);
 

@@ -15,6 +15,7 @@
 #include "trainer/core/schedule/draws.h"
 #include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/jobs/pixel_source.h"
+#include "trainer/torch/jobs/pooled_update.h"
 #include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/training/vae_step.h"
 
@@ -114,8 +115,8 @@ UpdateRule& VaeTask::rule() { return state_->step.rule(); }
 UpdateReport VaeTask::update(long index) {
   const UpdateRange range = state_->accumulation.update(index);
   UpdateReport report;
-  double sum = 0;
-  for (const UpdateRange& pass : micro_batches(range, state_->inputs.micro_batch)) {
+  const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
+  for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
     const MicroLosses micro = state_->step.micro(state_->batch_of(samples), range.size);
     add_terms(micro, report);
@@ -123,10 +124,9 @@ UpdateReport VaeTask::update(long index) {
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);
-      sum += report.image_losses.back();
     }
   }
-  report.loss = sum / static_cast<double>(range.size);
+  pool_update(state_->run.ranks(), rule(), index, range.size, report);
   apply_update(rule(), index, report);
   return report;
 }

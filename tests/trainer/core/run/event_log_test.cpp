@@ -84,5 +84,10 @@ TEST_F(EventLogFile, UnwritablePlaceIsAnError) {
   EXPECT_THROW(EventLog(root_ / "absent" / "events.jsonl", clock_), Error);
 }
 
+TEST_F(EventLogFile, WithoutAFileNothingIsWritten) {
+  EventLog({}, clock_).write("stage", {{"name", "train"}});
+  EXPECT_TRUE(fs::is_empty(root_));
+}
+
 }  // namespace
 }  // namespace sarsweep::trainer

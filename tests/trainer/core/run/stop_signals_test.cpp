@@ -24,5 +24,12 @@ TEST(StopSignals, StopStaysRequested) {
   EXPECT_TRUE(signals.stop_requested());
 }
 
+TEST(StopSignals, Sigusr2StopsAsMpirunHandsItOn) {
+  StopSignals signals;
+  ::kill(::getpid(), SIGUSR2);
+  EXPECT_FALSE(signals.take_checkpoint_request());
+  EXPECT_TRUE(signals.stop_requested());
+}
+
 }  // namespace
 }  // namespace sarsweep::trainer

@@ -63,5 +63,21 @@ TEST(Accumulation, MicroBatchesCoverAnUpdateInOrder) {
   expect_range(micros[2], 14, 1);
 }
 
+TEST(ShareOf, RanksTakeEveryImageOnceInOrder) {
+  for (std::int64_t size = 0; size < 20; ++size) {
+    for (std::int64_t ranks = 1; ranks < 7; ++ranks) {
+      std::int64_t next = 100;
+      for (std::int64_t rank = 0; rank < ranks; ++rank) {
+        const UpdateRange share = share_of({100, size}, rank, ranks);
+        EXPECT_EQ(share.begin, next);
+        EXPECT_GE(share.size, size / ranks);
+        EXPECT_LE(share.size, (size + ranks - 1) / ranks);
+        next += share.size;
+      }
+      EXPECT_EQ(next, 100 + size);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sarsweep::trainer
