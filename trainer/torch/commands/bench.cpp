@@ -15,6 +15,7 @@
 #include "schema/base/philox.h"
 #include "trainer/core/schedule/draws.h"
 #include "trainer/torch/commands/commands.h"
+#include "trainer/torch/commands/op_profile.h"
 #include "trainer/torch/files/pipeline_folder.h"
 #include "trainer/torch/files/vocabulary.h"
 #include "trainer/torch/training/diffusion_step.h"
@@ -23,8 +24,9 @@ namespace sarsweep::trainer {
 namespace {
 
 struct BenchOptions {
-  std::string preset = "tiny", mode = "full", vocabulary;
+  std::string preset = "tiny", mode = "full", precision = "fp32", vocabulary;
   std::int64_t updates = 20, warmup = 3, batch = 4, latents = 16, rank = 4;
+  bool profile = false;
 };
 
 at::Tensor normals(const std::string& purpose, const std::vector<std::int64_t>& shape) {
@@ -59,40 +61,73 @@ TrainBatch make_batch(const UNetConfig& unet, std::int64_t pooled, const BenchOp
 RunConfig bench_config(const BenchOptions& options) {
   nlohmann::json network = {{"mode", options.mode}};
   if (options.mode == "lora") network["rank"] = options.rank;
-  return parse_run_config(
-      {{"unet", network},
-       {"train", {{"steps", options.updates}, {"global_batch", options.batch}}}});
+  return parse_run_config({{"unet", network},
+                           {"train",
+                            {{"steps", options.updates},
+                             {"global_batch", options.batch},
+                             {"precision", options.precision}}}});
+}
+
+// Milliseconds of each of `count` updates from `first` on.
+std::vector<double> time_updates(DiffusionStep& step, const TrainBatch& batch, std::int64_t first,
+                                 std::int64_t count, double& loss) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> milliseconds;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const Clock::time_point start = Clock::now();
+    loss = step.micro(batch, batch.size()).loss.mean().item<double>();
+    step.rule().apply(i);
+    const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
+    milliseconds.push_back(spent.count());
+  }
+  return milliseconds;
+}
+
+// What an update spends its time on, in milliseconds an update, the longest first.
+nlohmann::json profile_updates(DiffusionStep& step, const TrainBatch& batch, std::int64_t first,
+                               std::int64_t count) {
+  const OpProfile profile;
+  double loss = 0;
+  time_updates(step, batch, first, count, loss);
+  const auto updates = static_cast<double>(count);
+  nlohmann::json rows = nlohmann::json::array();
+  for (const OpProfile::Row& row : profile.rows()) {
+    rows.push_back({{"op", row.name},
+                    {"calls", static_cast<double>(row.calls) / updates},
+                    {"ms", row.milliseconds / updates}});
+  }
+  return rows;
 }
 
 nlohmann::json bench(const BenchOptions& options) {
-  using Clock = std::chrono::steady_clock;
   Pipeline pipeline =
       init_pipeline(preset_configs(options.preset), 0, vocabulary_file(options.vocabulary));
   DiffusionStep step(pipeline, bench_config(options), {}, 0);
   const std::int64_t pooled = pipeline.text_encoder_2.config().projection_dim;
   const TrainBatch batch = make_batch(pipeline.unet.config(), pooled, options);
 
-  std::vector<double> milliseconds;
   double loss = 0;
-  for (std::int64_t i = 0; i < options.warmup + options.updates; ++i) {
-    const Clock::time_point start = Clock::now();
-    loss = step.micro(batch, options.batch).loss.mean().item<double>();
-    step.rule().apply(i);
-    const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
-    if (i >= options.warmup) milliseconds.push_back(spent.count());
-  }
+  time_updates(step, batch, 0, options.warmup, loss);
+  std::vector<double> milliseconds =
+      time_updates(step, batch, options.warmup, options.updates, loss);
   std::sort(milliseconds.begin(), milliseconds.end());
   const double median = milliseconds[milliseconds.size() / 2];
-  return {{"preset", options.preset},
-          {"mode", options.mode},
-          {"batch", options.batch},
-          {"latents", options.latents},
-          {"updates", options.updates},
-          {"threads", at::get_num_threads()},
-          {"step_ms", median},
-          {"step_ms_min", milliseconds.front()},
-          {"images_per_s", 1000.0 * static_cast<double>(options.batch) / median},
-          {"last_loss", loss}};
+  nlohmann::json result = {{"preset", options.preset},
+                           {"mode", options.mode},
+                           {"precision", options.precision},
+                           {"batch", options.batch},
+                           {"latents", options.latents},
+                           {"updates", options.updates},
+                           {"threads", at::get_num_threads()},
+                           {"step_ms", median},
+                           {"step_ms_min", milliseconds.front()},
+                           {"images_per_s", 1000.0 * static_cast<double>(options.batch) / median},
+                           {"last_loss", loss}};
+  if (options.profile) {
+    result["profile"] =
+        profile_updates(step, batch, options.warmup + options.updates, options.updates);
+  }
+  return result;
 }
 
 }  // namespace
@@ -104,6 +139,9 @@ void add_bench(CLI::App& app, int& exit_code) {
   command->add_option("--preset", options->preset, "tiny, small or sdxl");
   command->add_option("--mode", options->mode, "Of the UNet")
       ->check(CLI::IsMember({"full", "lora"}));
+  command->add_option("--precision", options->precision, "Of UNet and text encoders")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
+  command->add_flag("--profile", options->profile, "Also the time in each operator");
   command->add_option("--updates", options->updates, "Timed; the median is printed")
       ->check(CLI::PositiveNumber);
   command->add_option("--warmup", options->warmup, "Updates before them")
