@@ -1,5 +1,6 @@
 #include "trainer/torch/sampling/sampler.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -10,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include <c10/core/GradMode.h>
@@ -23,6 +25,9 @@ namespace sarsweep::trainer {
 namespace {
 
 constexpr std::int64_t kWholePixels = 1536L * 1536L;  // more than these go in tiles
+// Pictures up to this size are made side by side on a CPU, a thread each: their operators are too
+// small to share. Larger ones would need too much memory.
+constexpr std::int64_t kPixelsOfOneThread = 256L * 256L;
 
 [[noreturn]] void refuse(const char* field, const std::string& reason) {
   throw Error(ErrorCode::invalid, reason, field);
@@ -79,13 +84,27 @@ class Sampling {
     if (guided(options)) make_negative();
   }
 
-  // Calls take(latents) with the scaled latents [n,4,h,w] of one group of pictures after the other.
-  void run(const std::function<void(const at::Tensor&)>& take) const {
-    const bool alone = weight_of(pipeline_.unet).device().is_cpu();
-    const std::size_t size = alone ? 1 : static_cast<std::size_t>(options_.batch);
-    for (std::size_t begin = 0; begin < pictures_.size(); begin += size) {
-      take(denoise({begin, std::min(pictures_.size(), begin + size)}));
+  // finish(scaled latents [n,4,h,w]) of every group of pictures, one below the other.
+  at::Tensor run(const std::function<at::Tensor(const at::Tensor&)>& finish) const {
+    const bool on_cpu = weight_of(pipeline_.unet).device().is_cpu();
+    const auto size = on_cpu ? 1 : static_cast<std::int64_t>(options_.batch);
+    const auto count = static_cast<std::int64_t>(pictures_.size());
+    std::vector<at::Tensor> results(static_cast<std::size_t>((count + size - 1) / size));
+    const auto make = [&](std::int64_t first, std::int64_t last) {
+      const c10::NoGradGuard no_grad;  // a thread has its own
+      for (std::int64_t i = first; i < last; ++i) {
+        const auto begin = static_cast<std::size_t>(i * size);
+        const auto end = static_cast<std::size_t>(std::min(count, (i + 1) * size));
+        results[static_cast<std::size_t>(i)] = finish(denoise({begin, end}));
+      }
+    };
+    const auto groups = static_cast<std::int64_t>(results.size());
+    if (on_cpu && small()) {
+      at::parallel_for(0, groups, 1, make);
+    } else {
+      make(0, groups);
     }
+    return at::cat(results);
   }
 
   at::Tensor decode(const at::Tensor& latents) const {
@@ -120,6 +139,9 @@ class Sampling {
     }
   }
 
+  bool small() const {
+    return std::int64_t{options_.height} * options_.width <= kPixelsOfOneThread;
+  }
   bool in_tiles() const {
     if (options_.tiles != Tiles::automatic) return options_.tiles == Tiles::always;
     return std::int64_t{options_.height} * options_.width > kWholePixels;
@@ -201,12 +223,17 @@ class Sampling {
     return encoded(group) * plan_.picture_scale + noise * plan_.noise_scale;
   }
 
+  void check_cancelled() const {
+    const std::lock_guard lock(asking_);
+    if (cancelled_ && cancelled_()) throw Error(ErrorCode::busy, "sampling was cancelled");
+  }
+
   at::Tensor denoise(Group group) const {
     const Guidance guidance = guidance_of(group);
     at::Tensor x = start(group);
     at::Tensor clean_before;
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
-      if (cancelled_ && cancelled_()) throw Error(ErrorCode::busy, "sampling was cancelled");
+      check_cancelled();
       const SamplingStep& step = plan_.steps[i];
       const at::Tensor answer = predict(guidance, x * step.input_scale, step.timestep);
       const at::Tensor clean = x * step.clean_of_x + answer * step.clean_of_answer;
@@ -228,7 +255,8 @@ class Sampling {
   const SampleOptions& options_;
   const Cancelled& cancelled_;
   SamplingPlan plan_;
-  Conditioning negative_;  // one row; undefined without guidance
+  Conditioning negative_;      // one row; undefined without guidance
+  mutable std::mutex asking_;  // cancelled_ need not be thread-safe
 };
 
 }  // namespace
@@ -258,19 +286,15 @@ at::Tensor sample_posterior_noise(std::int64_t seed, std::int64_t item, std::int
 at::Tensor sample_latents(const Pipeline& pipeline, const std::vector<PictureRequest>& pictures,
                           const SampleOptions& options, const Cancelled& cancelled) {
   const c10::NoGradGuard no_grad;
-  std::vector<at::Tensor> all;
   const Sampling sampling(pipeline, pictures, options, cancelled);
-  sampling.run([&](const at::Tensor& latents) { all.push_back(latents); });
-  return at::cat(all);
+  return sampling.run([](const at::Tensor& latents) { return latents; });
 }
 
 at::Tensor sample_images(const Pipeline& pipeline, const std::vector<PictureRequest>& pictures,
                          const SampleOptions& options, const Cancelled& cancelled) {
   const c10::NoGradGuard no_grad;
-  std::vector<at::Tensor> all;
   const Sampling sampling(pipeline, pictures, options, cancelled);
-  sampling.run([&](const at::Tensor& latents) { all.push_back(sampling.decode(latents)); });
-  return at::cat(all);
+  return sampling.run([&](const at::Tensor& latents) { return sampling.decode(latents); });
 }
 
 }  // namespace sarsweep::trainer

@@ -21,7 +21,8 @@ struct SampleOptions {
   double strength = 0.3;  // of pictures that begin from another one, in (0,1]
   Tiles tiles = Tiles::automatic;
   // Pictures at once on a GPU. On a CPU each goes alone, since sums of another batch size are
-  // grouped otherwise: there the bytes of a picture depend on its own request only.
+  // grouped otherwise: there the bytes of a picture depend on its own request only, and up to
+  // 256x256 pixels not even on the number of threads, of which each makes other pictures.
   int batch = 4;
 };
 
