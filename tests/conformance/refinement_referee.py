@@ -9,6 +9,9 @@ import torch
 from torch.nn import functional as F
 
 SATURATED, LEAST_POWER, LEAST_AMPLITUDE = 0.999, 1e-5, 1e-3
+# (rows, columns) down and to the right: every direction within two pixels; 4 along axes and diagonals; 8 along axes.
+OFFSETS = sorted({(r, c) for r in range(3) for c in range(-2, 3) if (r > 0 or c > 0)} |
+                 {(0, 4), (4, 0), (4, 4), (4, -4), (0, 8), (8, 0)})
 
 
 def amplitude(pictures, stretch):
@@ -42,18 +45,37 @@ def literal_rayleigh(decoded, real):
     return (x ** 2 / (2 * power) - (x / power).log()).mean((1, 2))
 
 
-def histogram(amplitudes, bins, prior):
-    """Every pixel spreads over the bin centres by a triangle one bin wide; the outer bins keep what lies beyond."""
-    place = (amplitudes[amplitudes.detach() <= SATURATED] * bins - 0.5).clamp(0, bins - 1)
+def histogram(values, bins, prior):
+    """Each of values on [0,1] spreads over the bin centres by a triangle one bin wide; the outer bins keep the rest."""
+    place = (values.reshape(-1) * bins - 0.5).clamp(0, bins - 1)
     centres = torch.arange(bins, dtype=place.dtype)
     counts = (1 - (place[:, None] - centres).abs()).clamp(min=0).sum(0) + prior
     return counts / counts.sum()
 
 
+def divergence(real, decoded, bins, prior=0.5):
+    p, q = histogram(real, bins, prior), histogram(decoded, bins, prior)
+    return (p * (p / q).log()).sum()
+
+
 def histogram_distance(decoded, real, bins, mutant=None):
     prior = 1e-10 if mutant == "histogram_without_half_a_count" else 0.5
-    pairs = [(histogram(r, bins, prior), histogram(d, bins, prior)) for d, r in zip(decoded, real)]
-    return torch.stack([(p * (p / q).log()).sum() for p, q in pairs])
+    counted = lambda picture: picture[picture.detach() <= SATURATED]
+    return torch.stack([divergence(counted(r), counted(d), bins, prior) for d, r in zip(decoded, real)])
+
+
+def differences(picture, rows, columns):
+    """a(i + d) - a(i) wherever both pixels exist, from [-1,1] to [0,1]."""
+    moved = picture.roll((-rows, -columns), (0, 1)) - picture
+    height, width = picture.shape
+    kept = moved[:height - rows, :width - columns] if columns >= 0 else moved[:height - rows, -columns:]
+    return (kept + 1) / 2
+
+
+def texture(decoded, real, bins, mutant=None):
+    offsets = [(r, c) for r, c in OFFSETS if mutant != "texture_along_the_axes" or r == 0 or c == 0]
+    return torch.stack([sum(divergence(differences(r, *d), differences(a, *d), bins) for d in offsets) / len(offsets)
+                        for a, r in zip(decoded, real)])
 
 
 def refinement(decoded, real, vae, stretch, mutant=None):
@@ -67,6 +89,8 @@ def refinement(decoded, real, vae, stretch, mutant=None):
         terms["rayleigh"] = weight, (literal_rayleigh(made, true) if literal else local_rayleigh(made, true, mutant))
     if weight := vae.get("histogram_weight", 0):
         terms["histogram"] = weight, histogram_distance(made, true, vae.get("histogram_bins", 64), mutant)
+    if weight := vae.get("texture_weight", 0):
+        terms["texture"] = weight, texture(made, true, vae.get("histogram_bins", 64), mutant)
     if weight := vae.get("anchor_weight", 0):
         terms["anchor"] = weight, (decoded - real).abs().mean((1, 2, 3))
     return terms
@@ -78,7 +102,8 @@ def main():
     decoded = (torch.rand(2, 3, 9, 9, generator=draw, dtype=torch.float64) * 2 - 1.1).requires_grad_()
     for stretch in ("mean3sigma", "sqrt", "log", {"lo": 0.1, "hi": 0.8}):
         for rayleigh in ("local", "literal"):
-            vae = {"rayleigh": rayleigh, "rayleigh_weight": 1, "histogram_weight": 1, "anchor_weight": 1, "histogram_bins": 8}
+            vae = {"rayleigh": rayleigh, "rayleigh_weight": 1, "histogram_weight": 1, "texture_weight": 1,
+                   "anchor_weight": 1, "histogram_bins": 8}
             total = lambda x: sum(w * t for w, t in refinement(x, real, vae, stretch).values())
             torch.autograd.gradcheck(total, decoded, eps=1e-7, atol=1e-5)
 

@@ -123,6 +123,19 @@ TEST_F(RankedTraining, VaeJobsAndAdaptersAreSharedTheSameWay) {
   EXPECT_TRUE(read_file(weights_by(3, lora, 1)) == read_file(weights_by(1, lora, 1)));
 }
 
+TEST_F(RankedTraining, RefinementIsSharedAndItsTermsAreThoseOfAllRanks) {
+  json document = run_document();
+  document["config"]["vae"] = {{"mode", "decoder"}, {"lr", 1e-4}, {"late_share", 0.5}};
+  const fs::path alone = weights_by(1, document, 1), shared = weights_by(2, document, 1);
+  EXPECT_TRUE(read_file(alone) == read_file(shared));
+  const auto run_of = [](const fs::path& weights) {
+    return weights.parent_path().parent_path().parent_path();
+  };
+  const std::map<long, json> whole = curve(run_of(alone), "train/rayleigh");
+  EXPECT_FALSE(whole.empty());
+  EXPECT_EQ(curve(run_of(shared), "train/rayleigh"), whole);
+}
+
 TEST_F(RankedTraining, MoreRanksThanImagesIsTheSameTrainingStill) {
   json document = run_document();
   document["config"]["train"]["global_batch"] = 2;
