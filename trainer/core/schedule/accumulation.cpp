@@ -39,8 +39,8 @@ std::int64_t Accumulation::updates_of(std::int64_t epochs) const {
 }
 
 UpdateRange share_of(const UpdateRange& update, std::int64_t rank, std::int64_t ranks) {
-  const std::int64_t begin = update.size * rank / ranks, end = update.size * (rank + 1) / ranks;
-  return {update.begin + begin, end - begin};
+  const std::int64_t each = update.size / ranks, left = update.size % ranks;
+  return {update.begin + each * rank + std::min(rank, left), each + (rank < left ? 1 : 0)};
 }
 
 std::vector<UpdateRange> micro_batches(const UpdateRange& update, std::int64_t micro_batch) {

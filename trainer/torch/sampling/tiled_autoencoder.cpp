@@ -80,13 +80,14 @@ at::Tensor map_tiles(const PlaneMap& map, const at::Tensor& input, const TilePla
 
 }  // namespace
 
-bool needs_tiles(const Autoencoder& vae, int height, int width) {
+bool needs_tiles(const Autoencoder& vae, std::int64_t height, std::int64_t width) {
   const TileSize size(vae);
   return std::max(height, width) > size.latents * size.edge;
 }
 
 at::Tensor decode_tiled(const Autoencoder& vae, const at::Tensor& latents) {
   const TileSize size(vae);
+  if (std::max(latents.size(2), latents.size(3)) <= size.latents) return vae.decode(latents);
   const TilePlan plan{.tile = size.latents,
                       .stride = size.stride,
                       .blend = (size.latents - size.stride) * size.edge,
@@ -98,6 +99,7 @@ at::Tensor decode_tiled(const Autoencoder& vae, const at::Tensor& latents) {
 
 Moments encode_tiled(const Autoencoder& vae, const at::Tensor& pixels) {
   const TileSize size(vae);
+  if (!needs_tiles(vae, pixels.size(2), pixels.size(3))) return vae.encode(pixels);
   const TilePlan plan{.tile = size.latents * size.edge,
                       .stride = size.stride * size.edge,
                       .blend = size.latents - size.stride,

