@@ -13,7 +13,7 @@ enum class FileMode { shared = 0644, secret = 0600 };
 void write_file_atomically(const std::filesystem::path& path, std::string_view content,
                            FileMode mode = FileMode::shared);
 
-// The whole content. Throws Error(not_found) if it cannot be opened.
+// The whole content. Throws Error(not_found) if it cannot be opened, Error(internal) if not read.
 std::string read_file(const std::filesystem::path& path);
 
 // fsync of a file or folder by name. Throws Error(internal).

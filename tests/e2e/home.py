@@ -14,7 +14,7 @@ HELD = {"leased", "running", "pausing", "cancelling"}
 ENDED = {"done", "failed", "cancelled"}
 
 
-def until(condition, timeout, what):
+def until(condition, timeout, what, every=0.02):
     """The first truthy value of condition(); AssertionError after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
@@ -22,7 +22,7 @@ def until(condition, timeout, what):
         if value:
             return value
         assert time.monotonic() < end, f"not within {timeout} s: {what}"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def trainer(*arguments):
@@ -129,12 +129,12 @@ class Home:
 
 
 @contextlib.contextmanager
-def workshop():
+def workshop(per_label=12):
     """A folder with a tiny random SDXL and a few synthetic pictures, removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="sarsweep-e2e-") as folder:
         base = pathlib.Path(folder)
         trainer("init", "--preset", "tiny", "--seed", 1, "--out", base / "tiny")
-        trainer("synthesize", "--per-label", 12, "--size", 64, "--seed", 1, "--out", base / "mini")
+        trainer("synthesize", "--per-label", per_label, "--size", 64, "--seed", 1, "--out", base / "mini")
         yield base
 
 

@@ -90,7 +90,7 @@ StageConfig parse_stage_config(const json& nested) {
   read(nested, "export", "pipeline", config.exports.pipeline);
   read(nested, "export", "dtype", config.exports.dtype);
   require_one_of("export.lora", config.exports.lora, {"both", "kohya", "peft"});
-  require_one_of("export.pipeline", config.exports.pipeline, {"none", "folder"});
+  require_one_of("export.pipeline", config.exports.pipeline, {"none", "folder", "single_file"});
   require_one_of("export.dtype", config.exports.dtype, {"fp16", "bf16", "fp32"});
   if (config.samples.steps < 1) {
     throw Error(

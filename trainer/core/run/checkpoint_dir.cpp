@@ -114,7 +114,10 @@ SealedCheckpoint verify_checkpoint(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw Error(ErrorCode::not_found, "there is no checkpoint " + folder.string());
   }
-  if (!fs::exists(folder / run_dir::kManifest)) refuse(folder, "it has no manifest.json");
+  std::error_code unreadable;  // a link to itself, say
+  if (!fs::is_regular_file(folder / run_dir::kManifest, unreadable)) {
+    refuse(folder, "it has no manifest.json");
+  }
   const std::string text = read_file(folder / run_dir::kManifest);
   SealedCheckpoint checkpoint{folder, 0, sha256(text), text.size(), read_manifest(folder, text)};
   checkpoint.step = checkpoint.manifest["step"].get<long>();

@@ -103,7 +103,8 @@ ModelSource load_nested(const fs::path& path, int depth) {
     throw Error(ErrorCode::not_found,
                 "model.path " + path.string() + " is neither a folder nor a file", "model.path");
   }
-  if (!fs::exists(path / run_dir::kManifest)) return load_folder(path);
+  // Whatever it is that bears the name: it is for verify_checkpoint to judge.
+  if (!fs::exists(fs::symlink_status(path / run_dir::kManifest))) return load_folder(path);
   const SealedCheckpoint checkpoint = verify_checkpoint(path);
   const CheckpointContents contents = load_checkpoint(checkpoint);
   ModelSource source = load_nested(contents.model.at("base").get<std::string>(), depth + 1);

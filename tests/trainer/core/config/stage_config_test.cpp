@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "schema/base/error.h"
+#include "schema/config/fields.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -27,6 +28,14 @@ TEST(StageConfig, IntervalsAreUpdatesOrEpochs) {
   for (const json& bad : {json(-1), json("two"), json("epochs"), json("3 epochs"), json("-1epochs"),
                           json("nan"), json::array()}) {
     EXPECT_THROW(parse_interval(bad, "f"), Error) << bad;
+  }
+}
+
+TEST(StageConfig, WhatTheFieldTableOffersIsTaken) {
+  for (const char* name : {"export.lora", "export.pipeline", "export.dtype", "samples.sampler"}) {
+    for (const auto& choice : config::find_field(name)->choices) {
+      EXPECT_NO_THROW(parse_stage_config(config::nest({{name, choice}}))) << name << " " << choice;
+    }
   }
 }
 

@@ -96,6 +96,19 @@ TEST_F(CheckpointDir, MissingFileIsRefused) {
   EXPECT_NE(fault_of(folder).find("state.json is missing"), std::string::npos);
 }
 
+TEST_F(CheckpointDir, WhatCannotBeReadIsRefused) {
+  for (const char* name : {"manifest.json", "state.json"}) {
+    const fs::path file = write(1).path / name;
+    fs::remove(file);
+    fs::create_directory(file);
+    EXPECT_FALSE(fault_of(file.parent_path()).empty()) << name << " is a folder";
+    fs::remove(file);
+    fs::create_symlink(name, file);
+    EXPECT_FALSE(fault_of(file.parent_path()).empty()) << name << " is a link to itself";
+    fs::remove_all(root_);
+  }
+}
+
 TEST_F(CheckpointDir, DamagedManifestsAreRefused) {
   const fs::path folder = write(1).path;
   const std::string good = read_file(folder / "manifest.json");
