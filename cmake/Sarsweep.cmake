@@ -29,9 +29,10 @@ function(sarsweep_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
-# sarsweep_test(NAME LABEL unit|torch|e2e SOURCES … LINK …): one executable, each TEST its own ctest entry.
+# sarsweep_test(NAME LABEL unit|torch|e2e SOURCES … LINK …): one executable, each TEST its own ctest entry; with
+# TOGETHER all in one process, which then shares what a suite sets up.
 function(sarsweep_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TOGETHER" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)  # Proves termination; no test is judged by its speed.
   endif()
@@ -39,6 +40,13 @@ function(sarsweep_test name)
   target_link_libraries(${name} PRIVATE sarsweep_options ${ARG_LINK} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE SARSWEEP_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                              SARSWEEP_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
-                       ENVIRONMENT "OMP_NUM_THREADS=1;OMP_WAIT_POLICY=passive")
+  set(environment "OMP_NUM_THREADS=1;OMP_WAIT_POLICY=passive")
+  if(ARG_TOGETHER)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+                         ENVIRONMENT "${environment}")
+  else()
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+                         PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${environment}")
+  endif()
 endfunction()

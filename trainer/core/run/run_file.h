@@ -17,10 +17,10 @@ struct RunFile {
   std::string device = "auto";
   std::vector<std::string> devices;  // by rank, where there are several; empty: `device` for all
   int threads = 0;                   // of all ranks together; 0: the library's choice
-  std::filesystem::path cache_dir;  // default: RUN_DIR/cache
-  nlohmann::json protocol;          // resolved block; null: nothing is evaluated
-  nlohmann::json config;            // nested
-  nlohmann::json resume;            // a list or "auto"; default: "auto"
+  std::filesystem::path cache_dir;   // default: RUN_DIR/cache
+  nlohmann::json protocol;           // resolved block; null: nothing is evaluated
+  nlohmann::json config;             // nested
+  nlohmann::json resume;             // a list or "auto"; default: "auto"
 };
 
 // Throws Error(invalid) naming the key at fault, Error(not_found) without a run.json.

@@ -166,7 +166,8 @@ void sample(SampleRequest request) {
 void add_inputs(CLI::App& command, SampleRequest& request) {
   OrderOptions& orders = request.orders;
   command
-      .add_option("--model", request.model, "a diffusers folder, a single file or a run's checkpoint")
+      .add_option("--model", request.model,
+                  "a diffusers folder, a single file or a run's checkpoint")
       ->required();
   command.add_option("--lora", request.loras, "adapters to merge (PEFT or kohya files)");
   CLI::Option* prompt = command.add_option("--prompt", orders.prompt, "what to show");
