@@ -58,12 +58,15 @@ class Ranks(unittest.TestCase):
         self.assertEqual(self.ended(selector), (self.weights, self.losses))
 
     def test_a_lost_rank_costs_an_attempt_and_nothing_else(self):
+        left_behind = lambda: set(pathlib.Path("/dev/shm").glob("osc_sm*"))
+        before = left_behind()
         for number in (signal.SIGKILL, signal.SIGSTOP):
             with self.subTest(number):
                 selector = self.submitted(f"lost-{int(number)}")
                 self.home.await_step(selector, 12)
                 os.kill(self.ranks()[1], number)
                 self.assertEqual(self.ended(selector), (self.weights, self.losses))
+        self.assertEqual(left_behind() - before, set())
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ TEST(Agent, RefusesASecondProcessOfItsName) {
 // Stands in for mpirun: notes its words, starts the command once, hands SIGUSR2 on, kills on
 // SIGTERM and ends with the command's code, or 128 + the signal that ended it.
 constexpr const char* kMpirun = R"(#!/bin/sh
-echo "$@" > "$0.words"
+echo "$@ shares=$OMPI_MCA_osc_sm_backing_directory" > "$0.words"
 while [ "$1" != -n ]; do shift; done
 shift 2
 "$@" & child=$!
@@ -214,7 +214,9 @@ TEST_F(Ranks, ARunOfTwoSlotsIsStartedByMpirun) {
   ASSERT_TRUE(work_.coordinator.await_finish("7"));
   EXPECT_EQ(work_.coordinator.attempt("7").finish->exit_code, 0);
   EXPECT_EQ(work_.coordinator.attempt("7").log.substr(0, 24), "on cpu with 4 threads\ndo");
-  EXPECT_NE(read_file(mpirun_.string() + ".words").find("-n 2 "), std::string::npos);
+  const std::string words = read_file(mpirun_.string() + ".words");
+  EXPECT_NE(words.find("-n 2 "), std::string::npos);
+  EXPECT_NE(words.find("shares=" + work_.run_dir("7").string()), std::string::npos) << words;
   const json run = json::parse(read_file(work_.run_dir("7") / "run.json"));
   EXPECT_EQ(run["devices"], json::array({"cpu", "cpu"}));
 }
