@@ -6,7 +6,7 @@ add_library(sarsweep_options INTERFACE)
 target_include_directories(sarsweep_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(sarsweep_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic
   -Wshadow -Wold-style-cast -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
-  -Wno-restrict>)  # GCC 12 sees overlaps in std::string that are not there (GCC bug 105329).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>>)  # GCC 12 sees overlaps in std::string that are not there (GCC bug 105329).
 if(SARSWEEP_SANITIZE)
   target_compile_options(sarsweep_options INTERFACE -fsanitize=${SARSWEEP_SANITIZE} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all)

@@ -30,7 +30,8 @@ class BoundsCheck final : public nlohmann::json_sax<json> {
   }
   bool key(string_t& name) override {
     check_string(name);
-    if (!keys_.back().insert(name).second) fail("the key \"" + name + "\" appears twice");
+    // Escaped as JSON is, so that the message stays one line.
+    if (!keys_.back().insert(name).second) fail("the key " + json(name).dump() + " appears twice");
     return true;
   }
   bool end_object() override {

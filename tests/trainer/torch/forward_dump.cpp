@@ -1,5 +1,6 @@
 // Runs every part of a pipeline folder on given inputs, for tests/conformance/models_test.py:
 //   forward_dump PIPELINE INPUTS.safetensors OUTPUTS.safetensors
+//   forward_dump --forward PIPELINE INPUTS.safetensors OUTPUTS.safetensors   without gradients
 // or loads a pipeline and saves it again: forward_dump --copy PIPELINE TARGET
 // or lists a configuration's tensors without allocating them:
 //   forward_dump --shapes PRESET | --single-file PRESET | --adapters PRESET TARGETS RANK
@@ -74,6 +75,24 @@ void dump(const char* folder, const char* inputs, const char* outputs) {
   save_tensors(outputs, results, DType::f32);
 }
 
+// For tests/conformance/full_size.py: no graph, so that the full size fits.
+void dump_forward(const char* folder, const char* inputs, const char* outputs) {
+  const c10::NoGradGuard no_grad;
+  const Pipeline pipeline = load_pipeline(folder);
+  TensorMap in;
+  for (auto& [name, tensor] : load_tensors(inputs)) in.emplace(name, tensor);
+  const TextFeatures second = pipeline.text_encoder_2.forward(in["ids_2"]);
+  const NamedTensors results = {
+      {"unet", pipeline.unet.forward(in["sample"], in["timesteps"], in["context"], in["pooled"],
+                                     in["time_ids"])},
+      {"vae_mean", pipeline.vae.encode(in["pixels"]).mean},
+      {"vae_decoded", pipeline.vae.decode(in["latents"])},
+      {"text_hidden", pipeline.text_encoder.forward(in["ids"]).hidden},
+      {"text_hidden_2", second.hidden},
+      {"text_pooled_2", second.pooled}};
+  save_tensors(outputs, results, DType::f32);
+}
+
 void print_shape(std::string_view part, const std::string& name, at::IntArrayRef shape) {
   fmt::print("{} {} {}\n", part, name, fmt::join(shape.begin(), shape.end(), ","));
 }
@@ -112,10 +131,13 @@ int main(int argc, char** argv) try {
     list_adapters(argv[2], argv[3], std::stol(argv[4]));
   } else if (argc == 4 && std::strcmp(argv[1], "--copy") == 0) {
     save_pipeline(load_pipeline(argv[2]), argv[3], DType::f32);
+  } else if (argc == 5 && std::strcmp(argv[1], "--forward") == 0) {
+    dump_forward(argv[2], argv[3], argv[4]);
   } else if (argc == 4) {
     dump(argv[1], argv[2], argv[3]);
   } else {
-    std::cerr << "usage: forward_dump PIPELINE INPUTS OUTPUTS | --copy FROM TO | --shapes PRESET | "
+    std::cerr << "usage: forward_dump [--forward] PIPELINE INPUTS OUTPUTS | --copy FROM TO | "
+                 "--shapes PRESET | "
                  "--single-file PRESET | --adapters PRESET TARGETS RANK\n";
     return 2;
   }

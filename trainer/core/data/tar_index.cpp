@@ -160,6 +160,7 @@ class TarReader {
     if (size > kLongestExtension) {
       refuse(fmt::format("has an extended header of {} bytes at byte {}", size, header_at_));
     }
+    if (size > size_ - at_) refuse(fmt::format("is cut short at byte {}; copy it again", size_));
     std::string text(size, '\0');
     read_bytes(at_, text.data(), size);
     skip(size);
@@ -206,7 +207,7 @@ class TarReader {
   }
 
   void require_nothing_more() {
-    std::array<char, 1 << 16> rest{};
+    std::array<char, 1 << 16> rest;
     while (at_ < size_) {
       const std::uint64_t count = std::min<std::uint64_t>(rest.size(), size_ - at_);
       read_bytes(at_, rest.data(), count);

@@ -18,8 +18,14 @@ namespace sarsweep::trainer {
 namespace {
 
 // CLIP's words. Letters run together, digits stand alone; the rest but white space runs together.
-constexpr const char* kWords =
+constexpr const char* kWord =
     R"((<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+))";
+
+// Immutable, safe to share between threads, and slow to compile.
+const RE2& word_pattern() {
+  static const RE2 pattern(kWord);
+  return pattern;
+}
 
 bool is_space(utf8proc_int32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
@@ -115,7 +121,7 @@ void split_at(std::string_view text, const std::vector<Needle>& needles,
 
 struct Tokenizer::Impl {
   explicit Impl(TokenizerFiles content)
-      : files(std::move(content)), pairs(files.vocabulary, files.merges), words(kWords) {
+      : files(std::move(content)), pairs(files.vocabulary, files.merges) {
     index_added();
   }
 
@@ -134,7 +140,7 @@ struct Tokenizer::Impl {
   void append_words(std::string_view text, std::vector<std::int64_t>& ids) const {
     re2::StringPiece rest(text.data(), text.size());
     re2::StringPiece word;
-    while (RE2::FindAndConsume(&rest, words, &word)) {
+    while (RE2::FindAndConsume(&rest, word_pattern(), &word)) {
       append_word({word.data(), word.size()}, ids);
     }
   }
@@ -151,7 +157,6 @@ struct Tokenizer::Impl {
 
   TokenizerFiles files;
   BytePairs pairs;
-  RE2 words;
   std::vector<Needle> raw, folded;  // added tokens by where they are matched
 };
 

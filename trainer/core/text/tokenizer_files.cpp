@@ -131,6 +131,17 @@ void put(TokenizerFiles& files, AddedToken token) {
   }
 }
 
+// Of an added token. Every vocabulary is far below the limit.
+std::int64_t number_id(const std::string& token, const json& id, const fs::path& file) {
+  constexpr std::uint64_t kGreatest = 999'999'999;
+  if (!id.is_number_unsigned() || id.get<std::uint64_t>() > kGreatest) {
+    refuse(file,
+           fmt::format("the added token \"{}\" has the id {}, not a whole number from 0 to {}",
+                       token, id.dump(), kGreatest));
+  }
+  return id.get<std::int64_t>();
+}
+
 std::int64_t parse_id(const std::string& text, const fs::path& file) {
   if (text.empty() || text.size() > 9 ||
       !std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
@@ -158,16 +169,18 @@ void read_roles(TokenizerFiles& files, const json& config, const json& map, cons
   }
 }
 
+bool is_listed(const json& tokens, const std::string& text) {
+  return std::any_of(tokens.begin(), tokens.end(), [&](const json& item) {
+    return item == text || (item.is_object() && item.value("content", "") == text);
+  });
+}
+
 void read_added(TokenizerFiles& files, const json& config, const json& map, const json& added,
                 const fs::path& folder) {
+  const json specials = map.value("additional_special_tokens", json::array());
   for (const auto& [text, id] : added.items()) {
-    if (!id.is_number_unsigned())
-      refuse(folder / "added_tokens.json", "\"" + text + "\" has no id");
-    const json specials = map.value("additional_special_tokens", json::array());
-    const bool special = std::any_of(specials.begin(), specials.end(), [&](const json& item) {
-      return item == text || (item.is_object() && item.value("content", "") == text);
-    });
-    put(files, {text, id.get<std::int64_t>(), special, !special});
+    const bool special = is_listed(specials, text);
+    put(files, {text, number_id(text, id, folder / "added_tokens.json"), special, !special});
   }
   const json listed = config.value("added_tokens_decoder", json::object());
   for (const auto& [id, value] : listed.items()) {
@@ -200,10 +213,9 @@ void read_single_file(TokenizerFiles& files, const json& document, const fs::pat
   files.vocabulary = parse_vocabulary(model.value("vocab", json()), file);
   files.merges = parse_json_merges(model.value("merges", json()), file);
   for (const json& value : document.value("added_tokens", json::array())) {
-    if (!value.is_object() || !value.contains("id") || !value["id"].is_number_unsigned()) {
-      refuse(file, fmt::format("the added token {} has no id", value.dump()));
-    }
-    put(files, parse_added(value, value["id"].get<std::int64_t>(), file));
+    AddedToken token = parse_added(value, 0, file);
+    token.id = number_id(token.text, value.value("id", json()), file);
+    put(files, std::move(token));
   }
 }
 

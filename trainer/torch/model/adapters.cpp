@@ -129,7 +129,7 @@ void merge_adapters(Component& component) {
     const at::Tensor delta = at::mm(adapter.up.flatten(1), adapter.down.flatten(1));
     const at::Tensor merged =
         layer->weight.to(at::kFloat).add(delta.view(layer->weight.sizes()), adapter.scale());
-    layer->weight.copy_(merged);
+    layer->weight.set_data(merged);  // fp32 also where the weight was held narrow
     layer->adapter.reset();
   }
 }

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -11,29 +10,25 @@
 #include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
+#include "trainer/torch/model/base_layer.h"
 #include "trainer/torch/model/lora_linear.h"
 
 namespace sarsweep::trainer {
 namespace {
 
-at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                    std::int64_t stride, std::int64_t padding) {
-  return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
+at::Tensor convolve(const at::Tensor& x, const at::Tensor& factor, std::int64_t stride,
+                    std::int64_t padding) {
+  return at::conv2d(x, factor, at::Tensor(), {stride, stride}, {padding, padding});
 }
 
 }  // namespace
 
 at::Tensor Layer::operator()(const at::Tensor& x) const {
-  const bool is_linear = weight.dim() == 2;
-  if (is_linear && adapter) return lora_linear(x, *this);
-  const at::Tensor cast = weight.to(x.scalar_type());
-  const at::Tensor cast_bias = bias.defined() ? bias.to(x.scalar_type()) : bias;
-  if (is_linear) return at::linear(x, cast, cast_bias);
-  at::Tensor y = convolve(x, cast, cast_bias, stride, padding);
+  if (weight.dim() == 2 && adapter) return lora_linear(x, *this);
+  at::Tensor y = base_layer(x, *this);
   if (!adapter) return y;
-  const at::Tensor inner =
-      convolve(x, adapter->down.to(x.scalar_type()), at::Tensor(), stride, padding);
-  const at::Tensor branch = convolve(inner, adapter->up.to(x.scalar_type()), at::Tensor(), 1, 0);
+  const at::Tensor inner = convolve(x, adapter->down.to(x.scalar_type()), stride, padding);
+  const at::Tensor branch = convolve(inner, adapter->up.to(x.scalar_type()), 1, 0);
   return at::add(y, branch, adapter->scale());
 }
 

@@ -82,7 +82,7 @@ enum class LoraInit { kaiming, gaussian };
 enum class ComponentKind { unet, text_encoder };
 void attach_adapters(Component& component, ComponentKind kind, const std::string& targets,
                      std::int64_t rank, double alpha, LoraInit init, std::uint64_t seed);
-// weight += scale * up·down for every adapter, which is then removed.
+// weight += scale * up·down for every adapter, which is then removed; in fp32.
 void merge_adapters(Component& component);
 
 }  // namespace sarsweep::trainer

@@ -7,6 +7,8 @@
 #include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "trainer/torch/model/base_layer.h"
+
 namespace sarsweep::trainer {
 namespace {
 
@@ -25,7 +27,7 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
                             const std::optional<at::Tensor>& bias, double scale) {
     const at::Tensor rows = rows_of(x);
     const at::Tensor inner = at::mm(rows, down.to(x.scalar_type()).t());
-    at::Tensor y = at::linear(rows, weight, bias);
+    at::Tensor y = at::linear(rows, weight.to(x.scalar_type()), bias);
     y.addmm_(inner, up.to(x.scalar_type()).t(), 1, scale);
     ctx->save_for_backward({rows, inner, weight, down, up});
     ctx->saved_data["scale"] = scale;
@@ -36,7 +38,8 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
 
   static tensor_list backward(AutogradContext* ctx, const tensor_list& grads) {
     const tensor_list saved = ctx->get_saved_variables();
-    const at::Tensor &rows = saved[0], &inner = saved[1], &weight = saved[2];
+    const at::Tensor &rows = saved[0], &inner = saved[1];
+    const at::Tensor weight = saved[2].to(rows.scalar_type());
     const at::Tensor down = saved[3].to(rows.scalar_type());
     const at::Tensor up = saved[4].to(rows.scalar_type());
     const double scale = ctx->saved_data["scale"].toDouble();
@@ -58,7 +61,9 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
 
 at::Tensor lora_linear(const at::Tensor& x, const Layer& layer) {
   const Adapter& adapter = *layer.adapter;
-  const at::Tensor weight = layer.weight.to(x.scalar_type());
+  // A narrow weight is cast in each pass anew (base_layer.h).
+  const at::Tensor weight =
+      is_narrow(layer.weight) ? layer.weight : layer.weight.to(x.scalar_type());
   const std::optional<at::Tensor> bias =
       layer.bias.defined() ? std::optional(layer.bias.to(x.scalar_type())) : std::nullopt;
   const bool frozen = !weight.requires_grad() && !(bias && bias->requires_grad());
@@ -67,7 +72,7 @@ at::Tensor lora_linear(const at::Tensor& x, const Layer& layer) {
   }
   const at::Tensor inner = at::linear(x, adapter.down.to(x.scalar_type()));
   const at::Tensor branch = at::linear(inner, adapter.up.to(x.scalar_type()));
-  return at::add(at::linear(x, weight, bias), branch, adapter.scale());
+  return at::add(at::linear(x, weight.to(x.scalar_type()), bias), branch, adapter.scale());
 }
 
 }  // namespace sarsweep::trainer

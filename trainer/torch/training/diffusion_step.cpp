@@ -9,6 +9,7 @@
 #include <c10/core/GradMode.h>
 
 #include "trainer/core/schedule/noise_schedule.h"
+#include "trainer/torch/model/base_layer.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -47,6 +48,9 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
       rule_(select_trainable(pipeline, config, seed), config.train, schedule),
       trains_text_(trains_text(config)),
       compute_type_(config.train.bf16 ? at::kBFloat16 : at::kFloat) {
+  hold_narrow(pipeline.unet);
+  hold_narrow(pipeline.text_encoder);
+  hold_narrow(pipeline.text_encoder_2);
   const Pooling pooling = config.pool_at_greatest_id ? Pooling::argmax : Pooling::first_eos;
   pipeline.text_encoder.set_pooling(pooling);
   pipeline.text_encoder_2.set_pooling(pooling);

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "tests/support/referee.h"
+#include "trainer/core/text/tokenizer_files.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -146,6 +148,21 @@ TEST_F(ClipVocabulary, NamesTheDamageOfAFolder) {
   EXPECT_THAT(refusal(folder.path()), HasSubstr("has the id 0"));
   std::ofstream(folder / "vocab.json") << "[1]";
   EXPECT_THAT(refusal(folder.path()), HasSubstr("not an object"));
+}
+
+// 2^64 - 1 is -1 as the type of ids.
+TEST(TokenizerTexts, RefuseAnAddedTokenWhoseIdIsBeyondAllIds) {
+  const std::map<std::string, std::string> texts = {
+      {"vocab.json", R"({"<|startoftext|>": 0, "<|endoftext|>": 1})"},
+      {"merges.txt", ""},
+      {"added_tokens.json", R"({"<SAR>": 18446744073709551615})"}};
+  try {
+    parse_tokenizer_texts(texts, "folder");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("\"<SAR>\""));
+    EXPECT_THAT(error.what(), HasSubstr("18446744073709551615"));
+  }
 }
 
 TEST(OpenClipMerges, MustBeAGzipFileWithAllMerges) {

@@ -1,11 +1,15 @@
 #include "trainer/torch/model/component.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "schema/base/error.h"
+#include "trainer/torch/model/base_layer.h"
 #include "trainer/torch/model/initial_weights.h"
 #include "trainer/torch/model/unet.h"
 
@@ -74,6 +78,105 @@ TEST(Component, ForwardTakesSizesThatDoNotHalveEvenly) {
   const at::Tensor y = unet.forward(at::ones({1, 4, 13, 18}), at::ones({1}), at::ones({1, 77, 96}),
                                     at::ones({1, 48}), at::ones({1, 6}));
   EXPECT_EQ(y.sizes(), at::IntArrayRef({1, 4, 13, 18}));
+}
+
+// A UNet as it comes from a half-precision file, with adapters that are no longer zero.
+UNet half_precision_unet() {
+  UNet unet(parse_unet_config(preset_configs("tiny").at("unet")));
+  draw_initial_weights(unet, "unet", 1);
+  for (const auto& [name, tensor] : unet.parameters()) unet.set(name, tensor.to(at::kHalf));
+  attach_adapters(unet, ComponentKind::unet, "attn_conv", 2, 1.0, LoraInit::gaussian, 1);
+  for (Layer* layer : unet.layers()) {
+    if (!layer->adapter) continue;
+    layer->adapter->up.fill_(0.01);
+    layer->adapter->up.set_requires_grad(true);
+  }
+  return unet;
+}
+
+struct Pass {
+  at::Tensor output;
+  std::vector<at::Tensor> gradients;  // of every adapter's factor `up`
+};
+
+Pass pass_of(UNet& unet) {
+  at::Tensor x = at::arange(4 * 16 * 16, at::kFloat).sin().view({1, 4, 16, 16});
+  Pass pass{unet.forward(x, at::full({1}, 500.0), at::ones({1, 77, 96}), at::ones({1, 48}),
+                         at::full({1, 6}, 128.0)),
+            {}};
+  torch::autograd::backward({pass.output.square().sum()}, {});
+  for (const Layer* layer : unet.layers()) {
+    if (layer->adapter) pass.gradients.push_back(layer->adapter->up.grad());
+  }
+  return pass;
+}
+
+TEST(NarrowWeights, ChangeNoResult) {
+  UNet wide = half_precision_unet(), narrow = half_precision_unet();
+  hold_narrow(narrow);
+  for (const Layer* layer : narrow.layers()) {
+    EXPECT_EQ(layer->weight.scalar_type(), at::kHalf) << layer->name;
+  }
+  const Pass expected = pass_of(wide), pass = pass_of(narrow);
+  EXPECT_TRUE(pass.output.equal(expected.output));
+  ASSERT_EQ(pass.gradients.size(), expected.gradients.size());
+  for (std::size_t i = 0; i < pass.gradients.size(); ++i) {
+    EXPECT_TRUE(pass.gradients[i].equal(expected.gradients[i])) << i;
+    EXPECT_GT(pass.gradients[i].abs().max().item<double>(), 0) << i;
+  }
+}
+
+TEST(NarrowWeights, ChangeNoGradientOfTheInputWithoutAdapters) {
+  const auto make = [] {
+    Component component;
+    component.add_linear("plain", 6, 4, false);
+    component.add_linear("biased", 6, 4, true);
+    component.add_conv("strided", 2, 3, 3, 2, 1);
+    draw_initial_weights(component, "test", 1);
+    for (const auto& [name, tensor] : component.parameters()) {
+      component.set(name, tensor.to(at::kHalf));
+    }
+    return component;
+  };
+  const auto gradient = [](const Layer& layer) {
+    const std::vector<std::int64_t> shape = layer.weight.dim() == 2
+                                                ? std::vector<std::int64_t>{2, 5, 6}
+                                                : std::vector<std::int64_t>{2, 2, 5, 7};
+    at::Tensor x = at::ones(shape).cumsum(-1).set_requires_grad(true);
+    torch::autograd::backward({layer(x).square().sum()}, {});
+    return x.grad();
+  };
+  Component wide = make(), narrow = make();
+  hold_narrow(narrow);
+  for (const Layer* layer : wide.layers()) {
+    EXPECT_TRUE(gradient(narrow.layer(layer->name)).equal(gradient(*layer))) << layer->name;
+  }
+}
+
+TEST(NarrowWeights, AreMergedInFullPrecision) {
+  UNet wide = half_precision_unet(), narrow = half_precision_unet();
+  hold_narrow(narrow);
+  merge_adapters(wide);
+  merge_adapters(narrow);
+  for (const auto& [name, tensor] : wide.parameters()) {
+    EXPECT_TRUE(narrow.parameter(name).to(at::kFloat).equal(tensor)) << name;
+  }
+}
+
+TEST(NarrowWeights, AreThoseThatLoseNothingAndDoNotTrain) {
+  Component component;
+  for (const char* name : {"half", "bfloat", "full", "trained"}) {
+    component.add_linear(name, 3, 2, false);
+    component.set(std::string(name) + ".weight", at::ones({2, 3}));
+  }
+  component.set("bfloat.weight", at::full({2, 3}, 1e30, at::kBFloat16));  // infinite in fp16
+  component.set("full.weight", at::full({2, 3}, 1.0 / 3));
+  component.layer("trained").weight.set_requires_grad(true);
+  hold_narrow(component);
+  EXPECT_EQ(component.layer("half").weight.scalar_type(), at::kHalf);
+  EXPECT_EQ(component.layer("bfloat").weight.scalar_type(), at::kBFloat16);
+  EXPECT_EQ(component.layer("full").weight.scalar_type(), at::kFloat);
+  EXPECT_EQ(component.layer("trained").weight.scalar_type(), at::kFloat);
 }
 
 TEST(InitialWeights, DependOnSeedPartAndNameAlone) {
