@@ -15,13 +15,14 @@ ENDED = {"done", "failed", "cancelled"}
 
 
 def until(condition, timeout, what, every=0.02):
-    """The first truthy value of condition(); AssertionError after `timeout` seconds."""
+    """The first truthy value of condition(); AssertionError after `timeout` seconds. `what` may be a function."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"not within {timeout} s: {what}"
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
         time.sleep(every)
 
 
@@ -88,13 +89,13 @@ class Home:
             run = self.run(selector)
             assert run is None or run["state"] in states or run["state"] not in ENDED, f"{selector}: {run}"
             return run if run and run["state"] in states else None
-        return until(reached, timeout, f"{selector} is one of {states}; now {self.run(selector)}")
+        return until(reached, timeout, lambda: f"{selector} is one of {states}; now {self.run(selector)}")
 
     def await_step(self, selector, step, timeout=180):
         def reached():
             run = self.run(selector)
             return run if run and ((run["step"] or 0) >= step or run["state"] in ENDED) else None
-        return until(reached, timeout, f"{selector} at step {step}; now {self.run(selector)}")
+        return until(reached, timeout, lambda: f"{selector} at step {step}; now {self.run(selector)}")
 
     def trainers(self):
         """Pids of the trainer processes of this home."""
