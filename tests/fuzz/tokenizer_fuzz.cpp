@@ -57,10 +57,10 @@ std::vector<std::string> all_byte_symbols() {
 // A vocabulary must hold two tokens for each byte, which no input of a useful length does: those it
 // lacks follow it, and the added tokens follow them.
 void complete(trainer::TokenizerFiles& files) {
-  static const std::vector<std::string> kSymbols = all_byte_symbols();
+  static const std::vector<std::string> symbols = all_byte_symbols();
   const std::size_t given = files.vocabulary.size();
   const std::set<std::string> known(files.vocabulary.begin(), files.vocabulary.end());
-  for (const std::string& symbol : kSymbols) {
+  for (const std::string& symbol : symbols) {
     if (!known.contains(symbol)) files.vocabulary.push_back(symbol);
   }
   for (trainer::AddedToken& token : files.added) {
