@@ -166,26 +166,24 @@ class Sampling {
       result.context = at::cat({negative_.context.expand({n, -1, -1}), positive.context});
       result.pooled = at::cat({negative_.pooled.expand({n, -1}), positive.pooled});
     }
-    const at::Tensor& like = weight_of(pipeline_.unet);
-    result.context = result.context.to(like.options());
-    result.pooled = result.pooled.to(like.options());
+    const at::Device device = weight_of(pipeline_.unet).device();
+    result.context = result.context.to(device);
+    result.pooled = result.pooled.to(device);
     const auto height = static_cast<float>(options_.height);
     const auto width = static_cast<float>(options_.width);
     result.time_ids = at::tensor({height, width, 0.0F, 0.0F, height, width})
-                          .to(like.device())
+                          .to(device)
                           .unsqueeze(0)
                           .expand({result.context.size(0), 6});
     return result;
   }
 
-  // The network's answer in fp32, with classifier-free guidance.
+  // The network's answer, with classifier-free guidance. All in fp32, however weights are held.
   at::Tensor predict(const Guidance& guidance, const at::Tensor& input, double timestep) const {
-    const at::ScalarType dtype = weight_of(pipeline_.unet).scalar_type();
-    const at::Tensor rows = (guided(options_) ? at::cat({input, input}) : input).to(dtype);
+    const at::Tensor rows = guided(options_) ? at::cat({input, input}) : input;
     const at::Tensor times = at::full({rows.size(0)}, timestep, input.options());
     const at::Tensor answer =
-        pipeline_.unet.forward(rows, times, guidance.context, guidance.pooled, guidance.time_ids)
-            .to(at::kFloat);
+        pipeline_.unet.forward(rows, times, guidance.context, guidance.pooled, guidance.time_ids);
     if (!guided(options_)) return answer;
     const std::vector<at::Tensor> halves = answer.chunk(2);
     return halves[0] + (halves[1] - halves[0]) * options_.cfg;

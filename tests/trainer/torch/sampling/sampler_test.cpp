@@ -6,12 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <initializer_list>
 
 #include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
 #include "tests/support/referee.h"
 #include "tests/trainer/torch/tiny_pipeline.h"
+#include "trainer/torch/model/base_layer.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -50,6 +52,23 @@ TEST_F(Sampler, ABatchDoesNotChangeItsPictures) {
     }
     EXPECT_GT((together[0] - together[1]).abs().max().item<float>(), 1e-2) << sampler;
   }
+}
+
+TEST_F(Sampler, WeightsHeldNarrowMakeTheSamePictures) {
+  Pipeline pipeline = tests::tiny_pipeline(3);
+  const c10::NoGradGuard no_grad;
+  for (Component* part : std::initializer_list<Component*>{&pipeline.unet, &pipeline.text_encoder,
+                                                           &pipeline.text_encoder_2}) {
+    for (const auto& [name, weight] : part->parameters()) weight.copy_(weight.to(at::kHalf));
+  }
+  SampleOptions sampling = options("euler", 5);
+  sampling.steps = 2;
+  const at::Tensor before = sample_images(pipeline, {{"a", 1, 0, {}}}, sampling);
+  hold_narrow(pipeline.unet);
+  hold_narrow(pipeline.text_encoder);
+  hold_narrow(pipeline.text_encoder_2);
+  ASSERT_EQ(pipeline.unet.parameter("conv_in.weight").scalar_type(), at::kHalf);
+  EXPECT_TRUE(at::equal(before, sample_images(pipeline, {{"a", 1, 0, {}}}, sampling)));
 }
 
 TEST_F(Sampler, DdpmDrawsAnewInEveryStepOfEverySeed) {
