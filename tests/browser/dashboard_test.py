@@ -47,7 +47,7 @@ class Dashboard(unittest.TestCase):
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         self.shot("sign-in", page)
         page.goto(self.home.cli("login").strip())
-        expect(page.get_by_role("heading", name="Sweeps")).to_be_visible()
+        expect(page.get_by_role("heading", name="Sweeps", exact=True)).to_be_visible()
 
     def test_2_the_leaderboard_fills_without_reload_and_a_run_is_cancelled_by_its_button(self):
         page = self.page

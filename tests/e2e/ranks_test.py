@@ -10,7 +10,7 @@ import unittest
 
 from home import Home, small_sweep, until, workshop
 
-STEPS = 40
+STEPS = 100
 TWO_SLOTS = "resources: {gpus: 2, device: cpu}\n"
 
 
