@@ -43,7 +43,8 @@ TrainerProcess TrainerProcess::start(const TrainerPrograms& programs, AttemptRec
   options.command = command_of(programs, record);
   options.environment = {
       fmt::format("SARSWEEP_RUN={}.{}", record.key.run_id, record.key.lease_epoch), record.marker};
-  // What Open MPI leaves behind when a rank is killed goes with the run, not into /dev/shm for ever.
+  // What Open MPI leaves behind when a rank is killed goes with the run, not into /dev/shm for
+  // ever.
   if (has_ranks(record)) {
     options.environment.push_back("OMPI_MCA_osc_sm_backing_directory=" + record.run_dir.string());
   }
