@@ -1,35 +1,51 @@
 #include "trainer/torch/model/attention.h"
 
-#include <ATen/ops/scaled_dot_product_attention.h>
+#include "trainer/torch/model/attention_nodes.h"
 
 namespace sarsweep::trainer {
 namespace {
 
-// [B,S,H·D] -> [B,H,S,D], a view.
-at::Tensor split_heads(const at::Tensor& x, std::int64_t heads) {
-  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+bool is_plain(const Layer& layer) {
+  return !layer.adapter && !layer.bias.defined() && layer.weight.scalar_type() == at::kFloat;
 }
 
 }  // namespace
 
 Attention::Attention(Component& owner, const std::string& name, const Options& options)
-    : query(owner.add_linear(name + "." + options.projections[0], options.width, options.width,
-                             options.qkv_bias)),
-      key(owner.add_linear(name + "." + options.projections[1], options.context_width,
-                           options.width, options.qkv_bias)),
-      value(owner.add_linear(name + "." + options.projections[2], options.context_width,
-                             options.width, options.qkv_bias)),
-      out(owner.add_linear(name + "." + options.projections[3], options.width, options.width,
-                           true)),
-      heads(options.heads) {}
+    : heads(options.heads) {
+  const auto named = [&](std::size_t i) { return name + "." + options.projections[i]; };
+  const std::int64_t width = options.width, context_width = options.context_width;
+  if (options.qkv_bias) {
+    query = owner.add_linear(named(0), width, width, true);
+    key = owner.add_linear(named(1), context_width, width, true);
+    value = owner.add_linear(named(2), context_width, width, true);
+  } else if (width == context_width) {
+    const std::vector<Layer*> layers =
+        owner.add_adjacent({named(0), named(1), named(2)}, width, width);
+    query = layers[0];
+    key = layers[1];
+    value = layers[2];
+  } else {
+    query = owner.add_linear(named(0), width, width, false);
+    const std::vector<Layer*> layers =
+        owner.add_adjacent({named(1), named(2)}, context_width, width);
+    key = layers[0];
+    value = layers[1];
+  }
+  out = owner.add_linear(named(3), width, width, true);
+}
+
+bool Attention::projects_as_one(const at::Tensor& x) const {
+  return x.is_cpu() && x.scalar_type() == at::kFloat && is_plain(*query) && is_plain(*key) &&
+         is_plain(*value);
+}
 
 at::Tensor Attention::operator()(const at::Tensor& x, const at::Tensor& context, Mask mask) const {
-  const at::Tensor q = split_heads((*query)(x), heads);
-  const at::Tensor k = split_heads((*key)(context), heads);
-  const at::Tensor v = split_heads((*value)(context), heads);
-  const at::Tensor y = at::scaled_dot_product_attention(q, k, v, std::nullopt, /*dropout_p=*/0.0,
-                                                        mask == Mask::causal);
-  return (*out)(y.transpose(1, 2).reshape(x.sizes()));
+  if (projects_as_one(x)) {
+    const Projections weights = {query->weight, key->weight, value->weight};
+    return (*out)(project_and_attend(x, context, weights, heads, mask));
+  }
+  return (*out)(attend((*query)(x), (*key)(context), (*value)(context), heads, mask));
 }
 
 }  // namespace sarsweep::trainer

@@ -6,11 +6,10 @@
 #include <cstdint>
 #include <string>
 
+#include "trainer/torch/model/attention_core.h"
 #include "trainer/torch/model/component.h"
 
 namespace sarsweep::trainer {
-
-enum class Mask { none, causal };
 
 // Multi-head scaled dot-product attention, scale 1/√(width/heads).
 struct Attention {
@@ -27,8 +26,11 @@ struct Attention {
   // x [B,S,width], context [B,T,context_width] -> [B,S,width].
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& context, Mask mask) const;
 
-  const Layer *query, *key, *value, *out;
+  const Layer *query = nullptr, *key = nullptr, *value = nullptr, *out = nullptr;
   std::int64_t heads;
+
+ private:
+  bool projects_as_one(const at::Tensor& x) const;
 };
 
 }  // namespace sarsweep::trainer

@@ -1,15 +1,17 @@
 #include "trainer/torch/model/base_layer.h"
 
 #include <ATen/ops/convolution_backward.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <array>
 #include <optional>
+#include <vector>
 
 #include <ATen/ops/conv2d.h>
 #include <c10/core/GradMode.h>
+
+#include "trainer/torch/model/dense_linear.h"
+#include "trainer/torch/model/matrix_product.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -26,7 +28,9 @@ at::Tensor pass(const at::Tensor& x, const at::Tensor& weight, const at::Tensor&
                 Steps steps) {
   const at::Tensor cast = weight.to(x.scalar_type());
   const at::Tensor cast_bias = bias.defined() ? bias.to(x.scalar_type()) : bias;
-  if (weight.dim() == 2) return at::linear(x, cast, cast_bias);
+  if (weight.dim() == 2) {
+    return dense_linear(x, cast, bias.defined() ? std::optional(cast_bias) : std::nullopt);
+  }
   return at::conv2d(x, cast, cast_bias, {steps.stride, steps.stride},
                     {steps.padding, steps.padding});
 }
@@ -49,7 +53,10 @@ struct NarrowLayer : torch::autograd::Function<NarrowLayer> {
     tensor_list result(5);
     at::Tensor& of_x = result.front();
     if (weight.dim() == 2) {
-      of_x = at::matmul(grads[0], weight);
+      const at::Tensor rows = grads[0].reshape({-1, weight.size(0)});
+      std::vector<std::int64_t> shape = grads[0].sizes().vec();
+      shape.back() = weight.size(1);
+      of_x = product(rows, weight).view(shape);
       return result;
     }
     const std::array<std::int64_t, 2> one = {1, 1}, zero = {0, 0};

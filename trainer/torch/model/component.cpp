@@ -85,26 +85,44 @@ at::Tensor Component::add_parameter(const std::string& name, at::IntArrayRef sha
   return parameters_.back().second;
 }
 
+Layer* Component::add_layer(const std::string& name, const at::Tensor& weight) {
+  layers_.push_back(std::make_unique<Layer>());
+  layers_.back()->name = name;
+  layers_.back()->weight = weight;
+  return layers_.back().get();
+}
+
 Layer* Component::add_linear(const std::string& name, std::int64_t in, std::int64_t out,
                              bool bias) {
-  auto layer = std::make_unique<Layer>();
-  layer->name = name;
-  layer->weight = add_parameter(name + ".weight", {out, in});
+  Layer* layer = add_layer(name, add_parameter(name + ".weight", {out, in}));
   if (bias) layer->bias = add_parameter(name + ".bias", {out});
-  layers_.push_back(std::move(layer));
-  return layers_.back().get();
+  return layer;
+}
+
+// Tensors of their own on one storage, not views of one tensor: each is a leaf with its own
+// history.
+std::vector<Layer*> Component::add_adjacent(const std::vector<std::string>& names, std::int64_t in,
+                                            std::int64_t out) {
+  const at::TensorOptions options = at::device(device_).dtype(at::kFloat);
+  const at::Tensor all = at::empty({static_cast<std::int64_t>(names.size()), out, in}, options);
+  std::vector<Layer*> layers;
+  for (const std::string& name : names) {
+    const auto row = static_cast<std::int64_t>(layers.size());
+    const at::Tensor weight =
+        at::empty({0}, options).set_(all.storage(), row * out * in, {out, in}, {in, 1});
+    parameters_.emplace_back(name + ".weight", weight);
+    layers.push_back(add_layer(name, weight));
+  }
+  return layers;
 }
 
 Layer* Component::add_conv(const std::string& name, std::int64_t in, std::int64_t out,
                            std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
-  auto layer = std::make_unique<Layer>();
-  layer->name = name;
-  layer->weight = add_parameter(name + ".weight", {out, in, kernel, kernel});
+  Layer* layer = add_layer(name, add_parameter(name + ".weight", {out, in, kernel, kernel}));
   layer->bias = add_parameter(name + ".bias", {out});
   layer->stride = stride;
   layer->padding = padding;
-  layers_.push_back(std::move(layer));
-  return layers_.back().get();
+  return layer;
 }
 
 }  // namespace sarsweep::trainer

@@ -60,6 +60,9 @@ class Component {
   // For builders (unet.cpp, autoencoder.cpp, clip_text.cpp): uninitialised fp32 on the device.
   at::Tensor add_parameter(const std::string& name, at::IntArrayRef shape);
   Layer* add_linear(const std::string& name, std::int64_t in, std::int64_t out, bool bias);
+  // Linear layers without bias that read the same input: their weights lie one after another.
+  std::vector<Layer*> add_adjacent(const std::vector<std::string>& names, std::int64_t in,
+                                   std::int64_t out);
   Layer* add_conv(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel,
                   std::int64_t stride, std::int64_t padding);
 
@@ -67,6 +70,8 @@ class Component {
   std::vector<at::Tensor> companions_;  // move with the parameters, fp32 always
 
  private:
+  Layer* add_layer(const std::string& name, const at::Tensor& weight);
+
   at::Device device_;  // where add_parameter allocates
   NamedTensors parameters_;
   std::vector<std::unique_ptr<Layer>> layers_;

@@ -2,12 +2,11 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "trainer/torch/model/base_layer.h"
+#include "trainer/torch/model/dense_linear.h"
+#include "trainer/torch/model/matrix_product.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -26,9 +25,9 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
                             const at::Tensor& down, const at::Tensor& up,
                             const std::optional<at::Tensor>& bias, double scale) {
     const at::Tensor rows = rows_of(x);
-    const at::Tensor inner = at::mm(rows, down.to(x.scalar_type()).t());
-    at::Tensor y = at::linear(rows, weight.to(x.scalar_type()), bias);
-    y.addmm_(inner, up.to(x.scalar_type()).t(), 1, scale);
+    const at::Tensor inner = affine(rows, down.to(x.scalar_type()), std::nullopt);
+    at::Tensor y = affine(rows, weight.to(x.scalar_type()), bias);
+    add_product(y, inner, up.to(x.scalar_type()).t(), scale);
     ctx->save_for_backward({rows, inner, weight, down, up});
     ctx->saved_data["scale"] = scale;
     std::vector<std::int64_t> shape = x.sizes().vec();
@@ -44,15 +43,17 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
     const at::Tensor up = saved[4].to(rows.scalar_type());
     const double scale = ctx->saved_data["scale"].toDouble();
     const at::Tensor grad = rows_of(grads[0]);
-    const at::Tensor inner_grad = at::mm(grad, up).mul_(scale);
+    const at::Tensor inner_grad = product(grad, up).mul_(scale);
     tensor_list result(kArguments);
     if (ctx->needs_input_grad(kX)) {
       std::vector<std::int64_t> shape = grads[0].sizes().vec();
       shape.back() = weight.size(1);
-      result[kX] = at::mm(grad, weight).addmm_(inner_grad, down).view(shape);
+      at::Tensor of_rows = product(grad, weight);
+      add_product(of_rows, inner_grad, down);
+      result[kX] = of_rows.view(shape);
     }
-    if (ctx->needs_input_grad(kDown)) result[kDown] = at::mm(inner_grad.t(), rows);
-    if (ctx->needs_input_grad(kUp)) result[kUp] = at::mm(grad.t(), inner).mul_(scale);
+    if (ctx->needs_input_grad(kDown)) result[kDown] = product(inner_grad.t(), rows);
+    if (ctx->needs_input_grad(kUp)) result[kUp] = product(grad.t(), inner).mul_(scale);
     return result;
   }
 };
@@ -70,9 +71,9 @@ at::Tensor lora_linear(const at::Tensor& x, const Layer& layer) {
   if (frozen) {
     return LoraLinear::apply(x, weight, adapter.down, adapter.up, bias, adapter.scale());
   }
-  const at::Tensor inner = at::linear(x, adapter.down.to(x.scalar_type()));
-  const at::Tensor branch = at::linear(inner, adapter.up.to(x.scalar_type()));
-  return at::add(at::linear(x, weight.to(x.scalar_type()), bias), branch, adapter.scale());
+  const at::Tensor inner = dense_linear(x, adapter.down.to(x.scalar_type()), std::nullopt);
+  const at::Tensor branch = dense_linear(inner, adapter.up.to(x.scalar_type()), std::nullopt);
+  return at::add(dense_linear(x, weight.to(x.scalar_type()), bias), branch, adapter.scale());
 }
 
 }  // namespace sarsweep::trainer
