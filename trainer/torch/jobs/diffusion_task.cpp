@@ -105,7 +105,7 @@ struct DiffusionTask::State {
       dropped.mutable_data_ptr<std::uint8_t>()[i] =
           draws(samples[i]).caption_dropped(prompt.dropout) ? 1 : 0;
     }
-    if (prompt.dropout > 0) batch.drop = dropped;
+    if (dropped.any().item<bool>()) batch.drop = dropped;
     if (!trains_text(inputs.config)) {
       batch.conditioning = text.encode(prompts);
       return;
@@ -202,21 +202,18 @@ UpdateReport DiffusionTask::update(long index) {
   const UpdateRange range = state_->accumulation.update(index);
   const at::Device device = device_of(state_->inputs.model.pipeline);
   UpdateReport report;
+  std::vector<MicroLosses> passes;
   const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
     const TrainBatch batch = state_->batch_of(samples);
-    const MicroLosses micro = state_->step.micro(to_device(batch, device), range.size);
-    add_terms(micro, report);
-    const at::Tensor losses = micro.loss.contiguous();
+    passes.push_back(state_->step.micro(to_device(batch, device), range.size));
     for (std::size_t i = 0; i < samples.size(); ++i) {
-      report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
       report.timesteps.push_back(batch.timesteps.const_data_ptr<std::int64_t>()[i]);
       report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);
     }
   }
-  pool_update(state_->run.ranks(), rule(), index, range.size, report);
-  apply_update(rule(), index, report);
+  finish_update(state_->run.ranks(), rule(), {index, range.size}, passes, report);
   return report;
 }
 

@@ -2,9 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
-#include <cmath>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -37,37 +37,71 @@ void append(std::vector<T>& list, const json& more) {
   for (const json& value : more) list.push_back(value.get<T>());
 }
 
-}  // namespace
+void append_tensor(std::vector<double>& list, const at::Tensor& values) {
+  const at::Tensor flat = values.contiguous();
+  const float* begin = flat.const_data_ptr<float>();
+  list.insert(list.end(), begin, begin + flat.numel());
+}
 
-void pool_update(Communicator& ranks, UpdateRule& rule, long index, std::int64_t images,
-                 UpdateReport& report) {
-  if (ranks.size() > 1) {
-    const c10::NoGradGuard no_grad;
-    const NamedTensors weights = rule.weights();
-    const auto& [name, witness] = weights[static_cast<std::size_t>(index) % weights.size()];
-    const json own = {{"losses", report.image_losses},
-                      {"timesteps", report.timesteps},
-                      {"images", report.images},
-                      {"terms", report.terms},
-                      {"witness", witness.sum(at::kDouble).item<double>()}};
-    report.image_losses.clear();
-    report.timesteps.clear();
-    report.images.clear();
-    report.terms.clear();
-    for (const json& part : exchange(ranks, own)) {
-      append(report.image_losses, part.at("losses"));
-      append(report.timesteps, part.at("timesteps"));
-      append(report.images, part.at("images"));
-      for (const auto& [term, values] : part.at("terms").items())
-        append(report.terms[term], values);
-      if (packed(part.at("witness")) == packed(own.at("witness"))) continue;
-      throw Error(ErrorCode::internal,
-                  fmt::format("the ranks' weights differ before update {}: '{}'", index, name));
+// An fp32 scalar beside the weights.
+at::Tensor loss_of(const std::vector<MicroLosses>& passes, const UpdateRule& rule) {
+  const at::Tensor beside = rule.groups().front().tensors.front().second;
+  at::Tensor sum = at::zeros({1}, at::device(beside.device()).dtype(at::kFloat));
+  for (const MicroLosses& pass : passes) sum += pass.loss.sum();
+  return sum;
+}
+
+void report_passes(const std::vector<MicroLosses>& passes, UpdateReport& report) {
+  for (const MicroLosses& pass : passes) {
+    const MicroLosses losses = on_host(pass);
+    append_tensor(report.image_losses, losses.loss);
+    for (const RefinementTerm& term : losses.terms) {
+      append_tensor(report.terms[term.name], term.loss);
+      append_tensor(report.terms[term.name + "_pixel_gradient"], term.pixel_gradient);
     }
   }
+}
+
+// Lists in `report` what all ranks have, and compares a trained tensor.
+void gather_reports(Communicator& ranks, const UpdateRule& rule, long index, UpdateReport& report) {
+  if (ranks.size() == 1) return;
+  const NamedTensors weights = rule.weights();
+  const auto& [name, witness] = weights[static_cast<std::size_t>(index) % weights.size()];
+  const json own = {{"losses", report.image_losses},
+                    {"timesteps", report.timesteps},
+                    {"images", report.images},
+                    {"terms", report.terms},
+                    {"witness", witness.sum(at::kDouble).item<double>()}};
+  report.image_losses.clear();
+  report.timesteps.clear();
+  report.images.clear();
+  report.terms.clear();
+  for (const json& part : exchange(ranks, own)) {
+    append(report.image_losses, part.at("losses"));
+    append(report.timesteps, part.at("timesteps"));
+    append(report.images, part.at("images"));
+    for (const auto& [term, values] : part.at("terms").items()) append(report.terms[term], values);
+    if (packed(part.at("witness")) == packed(own.at("witness"))) continue;
+    throw Error(ErrorCode::internal,
+                fmt::format("the ranks' weights differ after update {}: '{}'", index, name));
+  }
+}
+
+}  // namespace
+
+void finish_update(Communicator& ranks, UpdateRule& rule, const UpdateSize& size,
+                   const std::vector<MicroLosses>& passes, UpdateReport& report) {
+  const c10::NoGradGuard no_grad;
+  at::Tensor loss = loss_of(passes, rule);
+  sum_gradients(ranks, rule.groups(), loss);
+  const UpdateOutcome outcome = rule.apply(size.index, loss);
+  report.grad_norm = outcome.grad_norm;
+  report.finite = outcome.finite;
+  report.learning_rates = outcome.learning_rates;
+  report_passes(passes, report);
+  gather_reports(ranks, rule, size.index, report);
   const double sum = std::accumulate(report.image_losses.begin(), report.image_losses.end(), 0.0);
-  report.loss = sum / static_cast<double>(images);
-  if (std::isfinite(report.loss)) sum_gradients(ranks, rule.groups());
+  report.loss = sum / static_cast<double>(size.images);
 }
 
 void require_agreement(Communicator& ranks, const json& facts) {

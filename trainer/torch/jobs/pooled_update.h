@@ -1,22 +1,29 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "trainer/core/schedule/training_window.h"
 #include "trainer/dist/communicator.h"
+#include "trainer/torch/training/micro_losses.h"
 #include "trainer/torch/training/update_rule.h"
 
 namespace sarsweep::trainer {
 
-// Makes of every rank's share of update `index` the whole update, on all ranks: `report` lists the
-// images of all and their terms, in the order of ranks; its loss is their sum over `images`, the
-// update's number of images; the gradients are summed, unless the loss is not finite. Each time the
-// ranks also compare one trained tensor, a different one at each update: Error(internal) where
-// their weights differ.
-void pool_update(Communicator& ranks, UpdateRule& rule, long index, std::int64_t images,
-                 UpdateReport& report);
+struct UpdateSize {
+  long index = 0;
+  std::int64_t images = 0;  // of all ranks
+};
+
+// Makes of every rank's share of an update the whole update, on all ranks, and takes it: the
+// gradients of all are summed, and the rule applies them, unless a loss or gradient of any rank is
+// not finite. `passes` are this rank's, whose images and timesteps `report` lists; afterwards it
+// lists those of all, in the order of ranks, with their losses and terms. The ranks also compare
+// one trained tensor, a different one at each update: Error(internal) where their weights differ.
+void finish_update(Communicator& ranks, UpdateRule& rule, const UpdateSize& size,
+                   const std::vector<MicroLosses>& passes, UpdateReport& report);
 
 // Throws Error(internal) naming the key and the rank where the ranks do not have the same `facts`
 // (an object).

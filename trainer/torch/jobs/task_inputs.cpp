@@ -2,8 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 
-#include <cmath>
-
 #include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
@@ -47,31 +45,6 @@ void restore_rule(UpdateRule& rule, const CheckpointContents& contents) {
   load_tensors_into(rule.groups(), contents.weights);
   rule.optimizer().load_state(contents.optimizer);
   if (!contents.ema.empty()) rule.load_averages(contents.ema);
-}
-
-void add_terms(const MicroLosses& losses, UpdateReport& report) {
-  const auto append = [&](const std::string& name, const at::Tensor& values) {
-    const at::Tensor flat = values.contiguous();
-    const float* begin = flat.const_data_ptr<float>();
-    auto& target = report.terms[name];
-    target.insert(target.end(), begin, begin + flat.numel());
-  };
-  for (const RefinementTerm& term : losses.terms) {
-    append(term.name, term.loss);
-    append(term.name + "_pixel_gradient", term.pixel_gradient);
-  }
-}
-
-void apply_update(UpdateRule& rule, long index, UpdateReport& report) {
-  if (!std::isfinite(report.loss)) {
-    rule.discard();
-    report.finite = false;
-    return;
-  }
-  const UpdateOutcome outcome = rule.apply(index);
-  report.grad_norm = outcome.grad_norm;
-  report.finite = outcome.finite;
-  report.learning_rates = outcome.learning_rates;
 }
 
 AveragedWeights::AveragedWeights(const UpdateRule& rule) {

@@ -7,10 +7,8 @@
 
 #include "trainer/core/config/run_config.h"
 #include "trainer/core/data/dataset.h"
-#include "trainer/core/schedule/training_window.h"
 #include "trainer/torch/files/checkpoint.h"
 #include "trainer/torch/files/model_source.h"
-#include "trainer/torch/training/micro_losses.h"
 #include "trainer/torch/training/update_rule.h"
 
 namespace sarsweep::trainer {
@@ -31,13 +29,6 @@ nlohmann::json model_document(const TaskInputs& inputs);
 // Weights, optimizer and averages of `rule` into a checkpoint, and back.
 void snapshot_rule(UpdateRule& rule, CheckpointContents& contents);
 void restore_rule(UpdateRule& rule, const CheckpointContents& contents);
-
-// The refinement terms of a pass, for the curves.
-void add_terms(const MicroLosses& losses, UpdateReport& report);
-
-// Takes update `index` with the gradients of all passes, unless a loss is not finite; fills in what
-// the report says about it.
-void apply_update(UpdateRule& rule, long index, UpdateReport& report);
 
 // Puts the averaged weights in the place of the live ones for its lifetime, where there are any:
 // what is sampled, judged and exported.

@@ -115,19 +115,16 @@ UpdateRule& VaeTask::rule() { return state_->step.rule(); }
 UpdateReport VaeTask::update(long index) {
   const UpdateRange range = state_->accumulation.update(index);
   UpdateReport report;
+  std::vector<MicroLosses> passes;
   const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
-    const MicroLosses micro = state_->step.micro(state_->batch_of(samples), range.size);
-    add_terms(micro, report);
-    const at::Tensor losses = micro.loss.contiguous();
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      report.image_losses.push_back(double{losses.const_data_ptr<float>()[i]});
-      report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);
+    passes.push_back(state_->step.micro(state_->batch_of(samples), range.size));
+    for (const StreamSample& sample : samples) {
+      report.images.push_back(state_->inputs.data.items()[sample.image].file_name);
     }
   }
-  pool_update(state_->run.ranks(), rule(), index, range.size, report);
-  apply_update(rule(), index, report);
+  finish_update(state_->run.ranks(), rule(), {index, range.size}, passes, report);
   return report;
 }
 

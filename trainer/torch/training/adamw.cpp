@@ -1,25 +1,76 @@
 #include "trainer/torch/training/adamw.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
+#ifdef SARSWEEP_CUDA
+#include <c10/cuda/CUDAStream.h>
+#endif
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <unordered_map>
 
 #include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
+#include "trainer/cuda/adamw.h"
 
 namespace sarsweep::trainer {
 namespace {
 
-// The tensors of one group that have a gradient, as the fused kernel wants them.
-struct StepLists {
-  std::vector<at::Tensor> parameters, gradients, exp_avgs, exp_avg_sqs, steps;
+// Numbers that one task of a thread takes: enough to forget what a task costs.
+constexpr std::int64_t kTask = 16384;
+
+struct Task {
+  std::size_t tensor;
+  std::int64_t begin, end;
 };
+
+template <class Sizes>
+std::vector<Task> tasks_of(const std::vector<Sizes>& tensors) {
+  std::vector<Task> tasks;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    for (std::int64_t begin = 0; begin < tensors[i].size; begin += kTask) {
+      tasks.push_back({i, begin, std::min(begin + kTask, tensors[i].size)});
+    }
+  }
+  return tasks;
+}
+
+void step_on_cpu(const std::vector<AdamWTensor>& tensors, const AdamWRates& rates,
+                 const AdamWScale& scale) {
+  const std::vector<Task> tasks = tasks_of(tensors);
+  at::parallel_for(0, static_cast<std::int64_t>(tasks.size()), 1,
+                   [&](std::int64_t first, std::int64_t last) {
+                     for (std::int64_t i = first; i < last; ++i) {
+                       const Task& task = tasks[static_cast<std::size_t>(i)];
+                       adamw(tensors[task.tensor], task.begin, task.end, rates, scale);
+                     }
+                   });
+}
+
+void step_all(const std::vector<AdamWTensor>& tensors, const AdamWRates& rates,
+              const StepScale& scale) {
+  const AdamWScale where = {scale.divisor.const_data_ptr<float>(),
+                            scale.finite.const_data_ptr<float>()};
+  if (scale.finite.is_cpu()) {
+    step_on_cpu(tensors, rates, where);
+    return;
+  }
+#ifdef SARSWEEP_CUDA
+  adamw_on_device(tensors, rates, where, c10::cuda::getCurrentCUDAStream().stream());
+#else
+  throw Error(ErrorCode::internal, "this build has no AdamW for a GPU");
+#endif
+}
 
 }  // namespace
 
@@ -28,34 +79,63 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, AdamWOptions options)
   for (std::size_t g = 0; g < groups_.size(); ++g) slots_[g].resize(groups_[g].tensors.size());
 }
 
-void AdamW::step(double multiplier, const std::vector<at::Tensor>& divisors) {
+void AdamW::step(double multiplier, const std::vector<StepScale>& scales) {
   const c10::NoGradGuard no_grad;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    StepLists lists;
+    std::vector<AdamWTensor> tensors;
+    std::vector<at::Tensor> gradients;  // alive until the step is under way
     for (std::size_t i = 0; i < slots_[g].size(); ++i) {
       const at::Tensor& parameter = groups_[g].tensors[i].second;
-      if (!parameter.grad().defined()) continue;
       Slot& slot = slots_[g][i];
-      if (!slot.step.defined()) {
+      slot.stepping = parameter.grad().defined();
+      if (!slot.stepping) continue;
+      if (!slot.exp_avg.defined()) {
         slot.exp_avg = at::zeros_like(parameter);
         slot.exp_avg_sq = at::zeros_like(parameter);
-        slot.step = at::zeros({1}, parameter.options());
       }
-      lists.parameters.push_back(parameter);
-      lists.gradients.push_back(parameter.grad());
-      lists.exp_avgs.push_back(slot.exp_avg);
-      lists.exp_avg_sqs.push_back(slot.exp_avg_sq);
-      lists.steps.push_back(slot.step);
+      gradients.push_back(parameter.grad().contiguous());
+      tensors.push_back(
+          {parameter.mutable_data_ptr<float>(), slot.exp_avg.mutable_data_ptr<float>(),
+           slot.exp_avg_sq.mutable_data_ptr<float>(), gradients.back().const_data_ptr<float>(),
+           parameter.numel(), slot.steps + 1});
     }
-    if (lists.parameters.empty()) continue;
-    const bool divided = !divisors.empty() && divisors[g].defined();
-    const std::optional<at::Tensor> scale = divided ? std::optional(divisors[g]) : std::nullopt;
-    at::_foreach_add_(lists.steps, 1);
-    at::_fused_adamw_(lists.parameters, lists.gradients, lists.exp_avgs, lists.exp_avg_sqs, {},
-                      lists.steps, groups_[g].lr * multiplier, options_.beta1, options_.beta2,
-                      groups_[g].decays ? options_.weight_decay : 0.0, options_.eps,
-                      /*amsgrad=*/false, /*maximize=*/false, scale);
+    const AdamWRates rates = {groups_[g].lr * multiplier, options_.beta1, options_.beta2,
+                              options_.eps, groups_[g].decays ? options_.weight_decay : 0.0};
+    if (!tensors.empty()) step_all(tensors, rates, scales.at(g));
   }
+}
+
+void AdamW::settle(bool finite) {
+  for (std::vector<Slot>& slots : slots_) {
+    for (Slot& slot : slots) {
+      if (slot.stepping && finite) ++slot.steps;
+      slot.stepping = false;
+    }
+  }
+}
+
+at::Tensor sum_of_squares(const std::vector<at::Tensor>& tensors) {
+  if (!tensors.front().is_cpu()) {
+    return at::linalg_vector_norm(at::stack(at::_foreach_norm(tensors))).to(at::kDouble).square();
+  }
+  struct Values {
+    at::Tensor held;
+    std::int64_t size;
+  };
+  std::vector<Values> values;
+  for (const at::Tensor& tensor : tensors) values.push_back({tensor.contiguous(), tensor.numel()});
+  const std::vector<Task> tasks = tasks_of(values);
+  std::vector<double> sums(tasks.size());
+  at::parallel_for(0, static_cast<std::int64_t>(tasks.size()), 1,
+                   [&](std::int64_t first, std::int64_t last) {
+                     for (std::int64_t i = first; i < last; ++i) {
+                       const auto at_task = static_cast<std::size_t>(i);
+                       const Task& task = tasks[at_task];
+                       sums[at_task] = sum_of_squares(
+                           values[task.tensor].held.const_data_ptr<float>(), task.begin, task.end);
+                     }
+                   });
+  return at::scalar_tensor(std::accumulate(sums.begin(), sums.end(), 0.0), at::kDouble);
 }
 
 void AdamW::zero_grad() {
@@ -79,11 +159,12 @@ NamedTensors AdamW::state() const {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     for (std::size_t i = 0; i < slots_[g].size(); ++i) {
       const Slot& slot = slots_[g][i];
-      if (!slot.step.defined()) continue;
+      if (slot.steps == 0) continue;
       const std::string& name = groups_[g].tensors[i].first;
       state.emplace_back(name + ".exp_avg", slot.exp_avg.clone());
       state.emplace_back(name + ".exp_avg_sq", slot.exp_avg_sq.clone());
-      state.emplace_back(name + ".step", slot.step.clone());
+      state.emplace_back(name + ".step",
+                         at::full({1}, static_cast<double>(slot.steps), at::kFloat));
     }
   }
   return state;
@@ -111,7 +192,7 @@ void AdamW::load_state(const NamedTensors& state) {
       if (!given.contains(name + ".step")) continue;  // never stepped
       slots_[g][i] = {take(name + ".exp_avg", parameter, parameter.sizes()),
                       take(name + ".exp_avg_sq", parameter, parameter.sizes()),
-                      take(name + ".step", parameter, scalar)};
+                      std::llround(take(name + ".step", parameter, scalar).item<double>())};
     }
   }
   if (used != state.size()) {

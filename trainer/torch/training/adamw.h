@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "trainer/torch/training/trainable.h"
@@ -10,17 +11,24 @@ struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 1e-2;
 };
 
-// AdamW with decoupled weight decay (Loshchilov & Hutter, ICLR 2019) as torch.optim.AdamW computes
-// it, on all trained tensors without exception. A tensor without gradient is neither stepped nor
-// decayed, and its state stays as it is.
+// What a step is scaled by; both fp32 scalars on the tensors' device, so that the host need not
+// know them to go on.
+struct StepScale {
+  at::Tensor divisor;  // of the gradients
+  at::Tensor finite;   // 0: the step changes nothing
+};
+
+// AdamW with decoupled weight decay (trainer/cuda/adamw.h) on all trained tensors without
+// exception. A tensor without gradient is neither stepped nor decayed, and its state stays as it
+// is.
 class AdamW {
  public:
   AdamW(std::vector<ParameterGroup> groups, AdamWOptions options);
 
-  // One step, each group at its lr times `multiplier`, with its gradients divided by its divisor
-  // (fp32 scalar tensor; undefined: 1). `divisors` has one a group, or is empty: 1 for all. Divides
-  // the gradients in place.
-  void step(double multiplier, const std::vector<at::Tensor>& divisors = {});
+  // One step, each group at its lr times `multiplier` and by its scale (one a group). It has not
+  // been taken before settle() says whether it was finite.
+  void step(double multiplier, const std::vector<StepScale>& scales);
+  void settle(bool finite);
   void zero_grad();  // Drops the gradients.
   // The gradients that exist, by trained name.
   NamedTensors gradients() const;
@@ -35,11 +43,17 @@ class AdamW {
 
  private:
   struct Slot {  // of one tensor; undefined before its first step
-    at::Tensor exp_avg, exp_avg_sq, step;
+    at::Tensor exp_avg, exp_avg_sq;
+    std::int64_t steps = 0;
+    bool stepping = false;
   };
   std::vector<ParameterGroup> groups_;
   std::vector<std::vector<Slot>> slots_;  // as groups_[g].tensors
   AdamWOptions options_;
 };
+
+// fp64 scalar on the tensors' device, the same whatever the number of threads. At least one tensor,
+// fp32.
+at::Tensor sum_of_squares(const std::vector<at::Tensor>& tensors);
 
 }  // namespace sarsweep::trainer

@@ -70,7 +70,7 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
 
 MicroLosses DiffusionStep::micro(const TrainBatch& batch, std::int64_t images_of_update) {
   const Pass pass = predict(batch);
-  MicroLosses losses = diffusion_losses(batch, pass);
+  MicroLosses losses = diffusion_losses(pass);
   if (config_.vae.mode == VaeMode::decoder) refine(losses, batch, pass);
   add_gradients(losses.loss, images_of_update);
   return report_losses(losses);
@@ -78,7 +78,7 @@ MicroLosses DiffusionStep::micro(const TrainBatch& batch, std::int64_t images_of
 
 MicroLosses DiffusionStep::losses(const TrainBatch& batch) {
   const c10::NoGradGuard no_grad;
-  return report_losses(diffusion_losses(batch, predict(batch)));
+  return report_losses(diffusion_losses(predict(batch)));
 }
 
 DiffusionStep::Pass DiffusionStep::predict(const TrainBatch& batch) {
@@ -87,23 +87,24 @@ DiffusionStep::Pass DiffusionStep::predict(const TrainBatch& batch) {
   if (config_.train.noise_offset > 0) {
     noise = noise + config_.train.noise_offset * batch.offset_noise;
   }
-  const at::Tensor alpha = per_image(signal_.index_select(0, batch.timesteps));
-  const at::Tensor sigma = per_image(noise_.index_select(0, batch.timesteps));
+  const at::Tensor timesteps = batch.timesteps.to(signal_.device());
+  const at::Tensor alpha = per_image(signal_.index_select(0, timesteps));
+  const at::Tensor sigma = per_image(noise_.index_select(0, timesteps));
   const at::Tensor noisy = alpha * latents + sigma * noise;
   const at::Tensor target =
       config_.train.prediction == Prediction::velocity ? alpha * noise - sigma * latents : noise;
   const Conditioning text = conditioning_of(batch);
-  const at::Tensor prediction = pipeline_.unet.forward(
-      noisy.to(compute_type_), batch.timesteps, text.context.to(compute_type_),
-      text.pooled.to(compute_type_), batch.time_ids);
-  return {noisy, target, prediction.to(at::kFloat)};
+  const at::Tensor prediction =
+      pipeline_.unet.forward(noisy.to(compute_type_), timesteps, text.context.to(compute_type_),
+                             text.pooled.to(compute_type_), batch.time_ids);
+  return {timesteps, noisy, target, prediction.to(at::kFloat)};
 }
 
-MicroLosses DiffusionStep::diffusion_losses(const TrainBatch& batch, const Pass& pass) const {
+MicroLosses DiffusionStep::diffusion_losses(const Pass& pass) const {
   const at::Tensor diffusion =
       (pass.predicted - pass.target).square().mean(at::IntArrayRef(kPicture));
   if (!weight_.defined()) return {diffusion, diffusion, {}};
-  return {diffusion * weight_.index_select(0, batch.timesteps), diffusion, {}};
+  return {diffusion * weight_.index_select(0, pass.timesteps), diffusion, {}};
 }
 
 at::Tensor DiffusionStep::clean_latents(const at::Tensor& noisy, const at::Tensor& prediction,
@@ -115,9 +116,10 @@ at::Tensor DiffusionStep::clean_latents(const at::Tensor& noisy, const at::Tenso
 }
 
 void DiffusionStep::refine(MicroLosses& losses, const TrainBatch& batch, const Pass& pass) const {
-  const at::Tensor rows = batch.timesteps.lt(config_.vae.t_max).nonzero().squeeze(1);
+  at::Tensor rows = batch.timesteps.lt(config_.vae.t_max).nonzero().squeeze(1);
   if (rows.numel() == 0) return;
-  const at::Tensor t = batch.timesteps.index_select(0, rows);
+  rows = rows.to(pass.timesteps.device());
+  const at::Tensor t = pass.timesteps.index_select(0, rows);
   at::Tensor clean =
       clean_latents(pass.noisy.index_select(0, rows), pass.predicted.index_select(0, rows), t);
   if (config_.vae.decoder_only) clean = clean.detach();
@@ -143,7 +145,6 @@ Conditioning DiffusionStep::conditioning_of(const TrainBatch& batch) {
                          : encode_ids(pipeline_, batch.input_ids, batch.input_ids_2, compute_type_);
   if (!batch.drop.defined()) return text;
   const at::Tensor drop = batch.drop.to(at::kBool);
-  if (!drop.any().item<bool>()) return text;
   const at::Tensor rows = drop.view({-1, 1, 1});
   const at::Tensor pooled_rows = drop.view({-1, 1});
   if (config_.prompt.uncond_zeros) {

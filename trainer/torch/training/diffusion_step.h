@@ -26,7 +26,7 @@ class DiffusionStep {
   // with train.prediction v, times the min-SNR weight where that is configured. With vae.mode
   // decoder an image with t < vae.t_max is refined: its loss grows by the weighted refinement_terms
   // between decode(ẑ0 / scaling factor) and its pixels, ẑ0 = (z_t - sqrt(1 - ᾱ) prediction) /
-  // sqrt(ᾱ), or sqrt(ᾱ) z_t - sqrt(1 - ᾱ) prediction, in fp32.
+  // sqrt(ᾱ), or sqrt(ᾱ) z_t - sqrt(1 - ᾱ) prediction, in fp32. The host waits for nothing.
   MicroLosses micro(const TrainBatch& batch, std::int64_t images_of_update);
   // The forward half alone, without graph and without refinement: for val/loss.
   MicroLosses losses(const TrainBatch& batch);
@@ -36,13 +36,14 @@ class DiffusionStep {
 
  private:
   struct Pass {
+    at::Tensor timesteps;                 // [B] on the model's device
     at::Tensor noisy, target, predicted;  // [B,4,h,w] fp32
   };
   Pass predict(const TrainBatch& batch);
   // The clean latents that a prediction means; [B,4,h,w] each, timesteps [B].
   at::Tensor clean_latents(const at::Tensor& noisy, const at::Tensor& prediction,
                            const at::Tensor& timesteps) const;
-  MicroLosses diffusion_losses(const TrainBatch& batch, const Pass& pass) const;
+  MicroLosses diffusion_losses(const Pass& pass) const;
   void refine(MicroLosses& losses, const TrainBatch& batch, const Pass& pass) const;
   at::Tensor latents_of(const TrainBatch& batch) const;
   Conditioning conditioning_of(const TrainBatch& batch);

@@ -40,14 +40,14 @@ void sum_bucket(Communicator& ranks, const std::vector<at::Tensor>& gradients) {
 
 }  // namespace
 
-void sum_gradients(Communicator& ranks, const std::vector<ParameterGroup>& groups,
+void sum_gradients(Communicator& ranks, const std::vector<ParameterGroup>& groups, at::Tensor& loss,
                    std::int64_t bucket) {
   if (ranks.size() == 1) return;
   const c10::NoGradGuard no_grad;
   const NamedTensors tensors = all_tensors(groups);
   const std::string present = present_anywhere(ranks, tensors);
-  std::vector<at::Tensor> gathered;
-  std::int64_t numbers = 0;
+  std::vector<at::Tensor> gathered = {loss};
+  std::int64_t numbers = loss.numel();
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (present[i] == '0') continue;
     at::Tensor tensor = tensors[i].second;

@@ -11,8 +11,9 @@ namespace sarsweep::trainer {
 // Every rank's gradients become the sum over the ranks, the same bytes on each. A tensor without
 // gradient counts as zeros where another rank has one, and stays without where none has: then it is
 // neither stepped nor decayed, as with a single process. Gradients travel as fp32 in flat buffers
-// of about `bucket` numbers (25 MB). Nothing happens with one rank.
-void sum_gradients(Communicator& ranks, const std::vector<ParameterGroup>& groups,
+// of about `bucket` numbers (25 MB), and with them `loss`, an fp32 scalar on the model's device.
+// Nothing happens with one rank.
+void sum_gradients(Communicator& ranks, const std::vector<ParameterGroup>& groups, at::Tensor& loss,
                    std::int64_t bucket = 6'250'000);
 
 }  // namespace sarsweep::trainer

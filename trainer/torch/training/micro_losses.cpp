@@ -12,7 +12,16 @@ void add_gradients(const at::Tensor& losses, std::int64_t images_of_update) {
 }
 
 MicroLosses report_losses(const MicroLosses& losses) {
-  return {losses.loss.detach().cpu(), losses.diffusion.detach().cpu(), report_terms(losses.terms)};
+  return {losses.loss.detach(), losses.diffusion.detach(), report_terms(losses.terms)};
+}
+
+MicroLosses on_host(const MicroLosses& losses) {
+  MicroLosses host = {losses.loss.cpu(), losses.diffusion.cpu(), losses.terms};
+  for (RefinementTerm& term : host.terms) {
+    term.loss = term.loss.cpu();
+    if (term.pixel_gradient.defined()) term.pixel_gradient = term.pixel_gradient.cpu();
+  }
+  return host;
 }
 
 at::Tensor draw_latents(const Moments& moments, const at::Tensor& noise) {

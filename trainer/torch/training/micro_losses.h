@@ -10,7 +10,8 @@
 // What the training steps of all jobs share.
 namespace sarsweep::trainer {
 
-// Per-image losses of a pass: [B] fp32 on the CPU, without graph.
+// Per-image losses of a pass: [B] fp32 on the model's device, without graph: the host has not
+// waited for them.
 struct MicroLosses {
   at::Tensor loss;       // what is differentiated
   at::Tensor diffusion;  // before any weighting; of job vae: the L1 term
@@ -20,8 +21,10 @@ struct MicroLosses {
 
 // Adds the gradients of sum_i losses_i / images_of_update; none where nothing trained took part.
 void add_gradients(const at::Tensor& losses, std::int64_t images_of_update);
-// As reported: off the graph, on the CPU.
+// As reported: off the graph.
 MicroLosses report_losses(const MicroLosses& losses);
+// On the CPU: waits for the device.
+MicroLosses on_host(const MicroLosses& losses);
 
 // A draw from the posterior, not scaled; its mean where `noise` is undefined.
 at::Tensor draw_latents(const Moments& moments, const at::Tensor& noise);

@@ -185,10 +185,7 @@ void measure_gradients(RefinementTerms& terms, const at::Tensor& decoded) {
 
 RefinementTerms report_terms(const RefinementTerms& terms) {
   RefinementTerms report = terms;
-  for (RefinementTerm& term : report) {
-    term.loss = term.loss.detach().cpu();
-    if (term.pixel_gradient.defined()) term.pixel_gradient = term.pixel_gradient.cpu();
-  }
+  for (RefinementTerm& term : report) term.loss = term.loss.detach();
   return report;
 }
 

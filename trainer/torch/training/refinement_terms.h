@@ -55,7 +55,7 @@ at::Tensor weighted_sum(const RefinementTerms& terms);  // [B]; undefined if the
 // Fills in pixel_gradient: how strongly each term pulls at the picture. Costs no pass through the
 // decoder. `decoded` must be what the terms were made of, with graph.
 void measure_gradients(RefinementTerms& terms, const at::Tensor& decoded);
-// Off the graph, on the CPU.
+// Off the graph.
 RefinementTerms report_terms(const RefinementTerms& terms);
 
 }  // namespace sarsweep::trainer

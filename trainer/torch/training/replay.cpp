@@ -56,7 +56,8 @@ class Replay {
   void update(std::int64_t index, const UpdateRange& range) {
     double sum = 0;
     for (const UpdateRange& micro : micro_batches(range, train_.micro_batch.value_or(range.size))) {
-      const MicroLosses losses = step_.micro(rows_of(inputs_, micro.begin, micro.size), range.size);
+      const MicroLosses losses =
+          on_host(step_.micro(rows_of(inputs_, micro.begin, micro.size), range.size));
       const double total = losses.loss.sum(at::kDouble).item<double>();
       const double term = losses.diffusion.sum(at::kDouble).item<double>();
       const auto images = static_cast<double>(micro.size);

@@ -38,7 +38,9 @@ TrainBatch rows_of(const TrainBatch& batch, std::int64_t begin, std::int64_t siz
 }
 
 TrainBatch to_device(const TrainBatch& batch, at::Device device) {
-  return changed(batch, [&](const at::Tensor& tensor) { return tensor.to(device); });
+  TrainBatch moved = changed(batch, [&](const at::Tensor& tensor) { return tensor.to(device); });
+  moved.timesteps = batch.timesteps;
+  return moved;
 }
 
 }  // namespace sarsweep::trainer

@@ -1,13 +1,10 @@
 #include "trainer/torch/training/update_rule.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/stack.h>
+#include <ATen/ops/isfinite.h>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include <c10/core/GradMode.h>
 
@@ -20,13 +17,6 @@ constexpr double kNormFloor = 1e-6;  // torch.nn.utils.clip_grad_norm_'s
 
 AdamWOptions adamw_options(const TrainConfig& config) {
   return {config.betas[0], config.betas[1], config.eps, config.weight_decay};
-}
-
-// fp32 scalar; the norm of the tensors' norms, as clip_grad_norm_ computes it. Undefined if there
-// are none.
-at::Tensor total_norm(const std::vector<at::Tensor>& gradients) {
-  if (gradients.empty()) return {};
-  return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
 }
 
 // What is clipped together: 1 for the VAE, 0 for all else.
@@ -47,23 +37,26 @@ UpdateRule::UpdateRule(std::vector<ParameterGroup> groups, const TrainConfig& co
   }
 }
 
-UpdateOutcome UpdateRule::apply(std::int64_t index) {
+UpdateOutcome UpdateRule::apply(std::int64_t index, const at::Tensor& loss) {
   const c10::NoGradGuard no_grad;
   const double multiplier = schedule_.multiplier(index);
   UpdateOutcome outcome;
   for (const ParameterGroup& group : groups()) {
     outcome.learning_rates[group.name] = group.lr * multiplier;
   }
-  const std::vector<at::Tensor> divisors = clip_divisors(outcome);
-  if (outcome.finite) {
-    optimizer_.step(multiplier, divisors);
-    average(index);
+  const Norms norms = measure(loss);
+  if (norms.whole.defined()) {
+    optimizer_.step(multiplier, norms.of_groups);
+    outcome.grad_norm = norms.whole.item<double>();
+    outcome.finite = norms.finite.item<float>() != 0;
+    optimizer_.settle(outcome.finite);
   }
+  if (outcome.finite) average(index);
   optimizer_.zero_grad();
   return outcome;
 }
 
-std::vector<at::Tensor> UpdateRule::clip_divisors(UpdateOutcome& outcome) const {
+UpdateRule::Norms UpdateRule::measure(const at::Tensor& loss) const {
   std::array<std::vector<at::Tensor>, 2> gradients;
   for (const ParameterGroup& group : groups()) {
     auto& part = gradients[clip_by_part_ ? part_of(group) : 0];
@@ -71,22 +64,23 @@ std::vector<at::Tensor> UpdateRule::clip_divisors(UpdateOutcome& outcome) const 
       if (tensor.grad().defined()) part.push_back(tensor.grad());
     }
   }
-  double squares = 0;
+  Norms norms;
   std::array<at::Tensor, 2> divisors;
+  at::Tensor squares;
   for (std::size_t part = 0; part < gradients.size(); ++part) {
-    const at::Tensor norm = total_norm(gradients[part]);
-    if (!norm.defined()) continue;
-    const auto value = norm.item<double>();
-    squares += value * value;
-    if (value + kNormFloor > clip_norm_) divisors[part] = (norm + kNormFloor) / clip_norm_;
+    if (gradients[part].empty()) continue;
+    const at::Tensor sum = sum_of_squares(gradients[part]);
+    divisors[part] = ((sum.sqrt() + kNormFloor) / clip_norm_).clamp_min(1).to(at::kFloat);
+    squares = squares.defined() ? squares + sum : sum;
   }
-  outcome.grad_norm = std::sqrt(squares);
-  outcome.finite = std::isfinite(outcome.grad_norm);
-  std::vector<at::Tensor> of_groups;
+  if (!squares.defined()) return norms;
+  norms.whole = squares.sqrt();
+  const at::Tensor sound = loss.defined() ? norms.whole + loss.to(at::kDouble).sum() : norms.whole;
+  norms.finite = at::isfinite(sound).to(at::kFloat);
   for (const ParameterGroup& group : groups()) {
-    of_groups.push_back(divisors[clip_by_part_ ? part_of(group) : 0]);
+    norms.of_groups.push_back({divisors[clip_by_part_ ? part_of(group) : 0], norms.finite});
   }
-  return of_groups;
+  return norms;
 }
 
 void UpdateRule::average(std::int64_t index) {

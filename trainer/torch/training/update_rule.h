@@ -26,7 +26,9 @@ class UpdateRule {
   // clip_norm / (norm + 1e-6) where that is below 1, as torch.nn.utils.clip_grad_norm_ does; with
   // clip_scope by_part the group "vae" by its own norm and all others by theirs. An update without
   // any gradient (the decoder alone trains, and no sample was late) changes nothing but averages.
-  UpdateOutcome apply(std::int64_t index);
+  // `loss`, one number on the model's device or undefined, must be finite, too. The host waits for
+  // the device once, when everything is under way.
+  UpdateOutcome apply(std::int64_t index, const at::Tensor& loss = {});
   // Drops the gradients without an update.
   void discard() { optimizer_.zero_grad(); }
 
@@ -43,7 +45,11 @@ class UpdateRule {
  private:
   void average(std::int64_t index);
 
-  std::vector<at::Tensor> clip_divisors(UpdateOutcome& outcome) const;
+  struct Norms {
+    at::Tensor whole, finite;  // fp64 and fp32 scalars; undefined without any gradient
+    std::vector<StepScale> of_groups;
+  };
+  Norms measure(const at::Tensor& loss) const;
 
   AdamW optimizer_;
   double clip_norm_;

@@ -6,9 +6,11 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <memory>
 
 #include "schema/base/error.h"
 #include "schema/base/philox.h"
@@ -115,6 +117,57 @@ TEST_F(DiffusionStepTest, AdaptersGoOnAtEqualRankAndAreMergedAtAnother) {
   DiffusionStep other = step({{"unet", {{"mode", "lora"}, {"rank", 8}}}});
   EXPECT_EQ(other.rule().weights()[0].second.size(0), 8);
   EXPECT_LT((other.losses(batch()).loss - loss).abs().max().item<float>(), 1e-5);
+}
+
+TEST_F(DiffusionStepTest, ALossThatIsNotFiniteChangesNothing) {
+  DiffusionStep subject = step({{"unet", {{"mode", "lora"}}}});
+  subject.micro(batch(), 4);
+  const double infinite = std::numeric_limits<double>::infinity();
+  EXPECT_FALSE(subject.rule().apply(0, at::full({1}, infinite)).finite);
+  EXPECT_TRUE(subject.rule().optimizer().state().empty());
+  subject.micro(batch(), 4);
+  EXPECT_TRUE(subject.rule().apply(0, at::full({1}, 1.0)).finite);
+  EXPECT_FALSE(subject.rule().optimizer().state().empty());
+}
+
+// Counts the operators that make a host wait for its device.
+class Waits {
+ public:
+  Waits() : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(count))) { waits = {}; }
+  ~Waits() { at::removeCallback(handle_); }
+  Waits(const Waits&) = delete;
+  Waits& operator=(const Waits&) = delete;
+  static std::vector<std::string> seen() { return waits; }
+
+ private:
+  static std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& op) {
+    static const std::vector<std::string> kWaiting = {
+        "aten::item",  "aten::_local_scalar_dense", "aten::nonzero",
+        "aten::equal", "aten::is_nonzero",          "aten::masked_select"};
+    for (const std::string& name : kWaiting) {
+      if (name == op.name()) waits.push_back(name);
+    }
+    return nullptr;
+  }
+  static inline std::vector<std::string> waits;
+  at::CallbackHandle handle_;
+};
+
+TEST_F(DiffusionStepTest, APassWaitsForNothing) {
+  const json base = {{"train", {{"noise_offset", 0.05}, {"min_snr_gamma", 5.0}}}};
+  for (const char* mode : {"lora", "full"}) {
+    json config = base;
+    config["unet"] = {{"mode", mode}};
+    DiffusionStep subject = step(config);
+    TrainBatch dropped = batch();
+    dropped.drop = at::tensor({1, 0, 0, 1}, at::kLong).to(at::kBool);
+    subject.micro(dropped, 4);  // encodes the empty caption, which stays
+    const Waits waits;
+    subject.micro(dropped, 4);
+    EXPECT_EQ(Waits::seen(), std::vector<std::string>{}) << mode;
+    subject.rule().apply(0);
+    EXPECT_FALSE(Waits::seen().empty()) << "nothing is counted";
+  }
 }
 
 TEST_F(DiffusionStepTest, ARunThatTrainsNothingIsRefused) {

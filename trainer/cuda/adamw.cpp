@@ -1,0 +1,113 @@
+#include "trainer/cuda/adamw.h"
+
+#include <cmath>
+
+#include "trainer/cuda/adamw_scalars.h"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define SARSWEEP_WIDE_VECTORS
+#endif
+
+namespace sarsweep::trainer {
+namespace {
+
+struct Numbers {
+  float *weight, *exp_avg, *exp_avg_sq;
+  const float* gradient;
+};
+
+inline __attribute__((always_inline)) void step_numbers(const Numbers& at, std::int64_t count,
+                                                        const AdamWScalars& by, float divisor) {
+  float* __restrict weight = at.weight;
+  float* __restrict exp_avg = at.exp_avg;
+  float* __restrict exp_avg_sq = at.exp_avg_sq;
+  const float* __restrict gradient = at.gradient;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float g = gradient[i] / divisor;
+    const float m = exp_avg[i] + by.of_gradient * (g - exp_avg[i]);
+    const float v = by.beta2 * exp_avg_sq[i] + by.of_square * g * g;
+    exp_avg[i] = m;
+    exp_avg_sq[i] = v;
+    const float root = std::sqrt(v) / by.root_correction + by.eps;
+    weight[i] = weight[i] * by.keep - by.step_size * m / root;
+  }
+}
+
+constexpr std::int64_t kLanes = 16;
+
+inline __attribute__((always_inline)) double squares(const float* values, std::int64_t count) {
+  double lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      const auto value = static_cast<double>(values[i + lane]);
+      lanes[lane] += value * value;
+    }
+  }
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  for (; i < count; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  return sum;
+}
+
+// The same for each width of vector a processor may have.
+#ifdef SARSWEEP_WIDE_VECTORS
+__attribute__((target("avx512f,avx512vl,prefer-vector-width=512"))) void step_512(
+    const Numbers& at, std::int64_t count, const AdamWScalars& by, float divisor) {
+  step_numbers(at, count, by, divisor);
+}
+__attribute__((target("avx2,fma"))) void step_256(const Numbers& at, std::int64_t count,
+                                                  const AdamWScalars& by, float divisor) {
+  step_numbers(at, count, by, divisor);
+}
+__attribute__((target("avx512f,avx512vl,prefer-vector-width=512"))) double squares_512(
+    const float* values, std::int64_t count) {
+  return squares(values, count);
+}
+__attribute__((target("avx2,fma"))) double squares_256(const float* values, std::int64_t count) {
+  return squares(values, count);
+}
+#endif
+
+void step_plain(const Numbers& at, std::int64_t count, const AdamWScalars& by, float divisor) {
+  step_numbers(at, count, by, divisor);
+}
+double squares_plain(const float* values, std::int64_t count) { return squares(values, count); }
+
+struct Widest {
+  void (*step)(const Numbers&, std::int64_t, const AdamWScalars&, float) = step_plain;
+  double (*squares)(const float*, std::int64_t) = squares_plain;
+
+  Widest() {
+#ifdef SARSWEEP_WIDE_VECTORS
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) {
+      step = step_512;
+      squares = squares_512;
+    } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+      step = step_256;
+      squares = squares_256;
+    }
+#endif
+  }
+};
+
+const Widest& widest() {
+  static const Widest chosen;
+  return chosen;
+}
+
+}  // namespace
+
+void adamw(const AdamWTensor& tensor, std::int64_t begin, std::int64_t end, const AdamWRates& rates,
+           const AdamWScale& scale) {
+  if (*scale.finite == 0) return;
+  const Numbers from = {tensor.weight + begin, tensor.exp_avg + begin, tensor.exp_avg_sq + begin,
+                        tensor.gradient + begin};
+  widest().step(from, end - begin, AdamWScalars(rates, tensor.step), *scale.divisor);
+}
+
+double sum_of_squares(const float* values, std::int64_t begin, std::int64_t end) {
+  return widest().squares(values + begin, end - begin);
+}
+
+}  // namespace sarsweep::trainer
