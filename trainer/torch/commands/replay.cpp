@@ -11,6 +11,7 @@
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
+#include "trainer/core/files/safetensors.h"
 #include "trainer/torch/commands/commands.h"
 #include "trainer/torch/files/pipeline_folder.h"
 #include "trainer/torch/files/tensor_file.h"
@@ -34,9 +35,10 @@ void replay(const ReplayOptions& options) {
   }
   Pipeline pipeline = load_pipeline(config.model_path);
   const TrainBatch inputs = parse_replay_inputs(load_tensors(options.inputs));
+  const auto recorded = parse_replay_metadata(SafetensorsFile(options.inputs).metadata());
   const NamedTensors init = options.init.empty() ? NamedTensors() : load_tensors(options.init);
   const ReplayResult result =
-      replay_run(pipeline, config, run.value("seed", std::uint64_t{0}), inputs, init);
+      replay_run(pipeline, config, run.value("seed", std::uint64_t{0}), inputs, init, recorded);
 
   const fs::path out = options.out;
   fs::create_directories(out);
@@ -52,7 +54,10 @@ void add_replay(CLI::App& app, int& exit_code) {
   CLI::App* command =
       app.add_subcommand("replay", "Runs the training step on supplied tensors, to compare it");
   command->add_option("--config", options->config, "run.json")->required();
-  command->add_option("--inputs", options->inputs, "One row per image, in order")->required();
+  command
+      ->add_option("--inputs", options->inputs,
+                   "One row per image, in order; `train --record` writes such a file")
+      ->required();
   command->add_option("--init", options->init, "Where adapters start");
   command
       ->add_option("--out", options->out,

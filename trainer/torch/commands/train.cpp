@@ -17,10 +17,16 @@ void add_train(CLI::App& app, int& exit_code) {
   command->add_option("run_dir", *run_dir, "The run directory")
       ->required()
       ->check(CLI::ExistingDirectory);
-  command->callback([run_dir, &exit_code] {
+  const auto record = std::make_shared<RecordOrder>();
+  command->add_option("--record", record->file,
+                      "Also writes the inputs of the first updates here, randomness included, for "
+                      "`replay` and other implementations");
+  command->add_option("--record-updates", record->updates, "How many, of the first epoch")
+      ->check(CLI::PositiveNumber);
+  command->callback([run_dir, record, &exit_code] {
     StopSignals signals;  // before MPI's threads
     const std::unique_ptr<Communicator> ranks = join_ranks();
-    exit_code = train_run(*run_dir, signals, *ranks);
+    exit_code = train_run(*run_dir, signals, *ranks, *record);
   });
 }
 

@@ -96,7 +96,7 @@ struct DiffusionTask::State {
     return (moments.mean + at::exp(moments.log_variance * 0.5) * noise) * scale;
   }
 
-  void set_captions(TrainBatch& batch, const std::vector<StreamSample>& samples) {
+  void set_captions(TrainBatch& batch, const std::vector<StreamSample>& samples, bool as_ids) {
     const PromptConfig& prompt = inputs.config.prompt;
     std::vector<std::string> prompts;
     at::Tensor dropped = at::zeros({static_cast<std::int64_t>(samples.size())}, at::kByte);
@@ -108,7 +108,7 @@ struct DiffusionTask::State {
     if (dropped.any().item<bool>()) batch.drop = dropped;
     if (!trains_text(inputs.config)) {
       batch.conditioning = text.encode(prompts);
-      return;
+      if (!as_ids) return;
     }
     batch.input_ids = ids_of(inputs.model.pipeline.tokenizer, prompts);
     batch.input_ids_2 = ids_of(inputs.model.pipeline.tokenizer_2, prompts);
@@ -123,7 +123,7 @@ struct DiffusionTask::State {
     return at::tensor(all, at::kLong).view({static_cast<std::int64_t>(prompts.size()), -1});
   }
 
-  TrainBatch batch_of(const std::vector<StreamSample>& samples) {
+  TrainBatch batch_of(const std::vector<StreamSample>& samples, bool recorded) {
     const auto count = static_cast<std::int64_t>(samples.size());
     TrainBatch batch;
     batch.latents = draw_latents(samples);
@@ -138,7 +138,7 @@ struct DiffusionTask::State {
     }
     if (inputs.config.vae.mode == VaeMode::decoder) set_pictures(batch, samples);
     batch.time_ids = pixels.time_ids(samples);
-    set_captions(batch, samples);
+    set_captions(batch, samples, recorded);
     return batch;
   }
 
@@ -201,12 +201,15 @@ UpdateRule& DiffusionTask::rule() { return state_->step.rule(); }
 UpdateReport DiffusionTask::update(long index) {
   const UpdateRange range = state_->accumulation.update(index);
   const at::Device device = device_of(state_->inputs.model.pipeline);
+  UpdateRecord* const record = state_->inputs.record;
+  const bool recorded = record != nullptr && record->wants(index);
   UpdateReport report;
   std::vector<MicroLosses> passes;
   const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
-    const TrainBatch batch = state_->batch_of(samples);
+    const TrainBatch batch = state_->batch_of(samples, recorded);
+    if (recorded) record->add(batch);
     passes.push_back(state_->step.micro(to_device(batch, device), range.size));
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.timesteps.push_back(batch.timesteps.const_data_ptr<std::int64_t>()[i]);
@@ -214,6 +217,7 @@ UpdateReport DiffusionTask::update(long index) {
     }
   }
   finish_update(state_->run.ranks(), rule(), {index, range.size}, passes, report);
+  if (recorded) record->finish(index);
   return report;
 }
 

@@ -79,7 +79,7 @@ int threads_of_rank(int threads_of_run, int ranks) {
 // One run of either job.
 class Job {
  public:
-  explicit Job(RunContext& run)
+  Job(RunContext& run, const RecordOrder& record)
       : run_(run),
         config_(parse_run_config(run.file().config)),
         data_(training_split(data_options_of(run.file()))),
@@ -93,6 +93,7 @@ class Job {
                   "model.path is missing; name a pipeline folder or a checkpoint", "model.path");
     }
     if (config_.job == "diffusion") require_captions_with(config_.token.texts, data_);
+    prepare_record(record);
     settle_threads();
   }
 
@@ -115,8 +116,9 @@ class Job {
       check_evaluation(run_, model_->pipeline, data_.options());
     }
     move_to_device();
-    const TaskInputs inputs{config_,          data_,    *model_,     absolute_model_path(),
-                            run_.file().seed, updates_, micro_batch_};
+    const TaskInputs inputs{
+        config_,          data_,    *model_,      absolute_model_path(),
+        run_.file().seed, updates_, micro_batch_, record_ ? &*record_ : nullptr};
     if (updates_ == 0) {
       after_training(0, nullptr);
       return {run_dir::ExitCode::done, "done"};
@@ -132,6 +134,22 @@ class Job {
  private:
   std::string absolute_model_path() const {
     return std::filesystem::absolute(config_.model_path).lexically_normal().string();
+  }
+
+  void prepare_record(const RecordOrder& order) {
+    if (order.file.empty()) return;
+    if (resume_ || run_.ranks().size() > 1 || updates_ == 0) {
+      throw Error(ErrorCode::invalid,
+                  "--record takes the first updates of a run by one process; this run goes on from "
+                  "a checkpoint, has several ranks or no updates");
+    }
+    const auto images = static_cast<std::int64_t>(data_.items().size());
+    const Accumulation plan{images, config_.train.global_batch, config_.train.tail};
+    record_.emplace(order, plan, lr_schedule_of(config_.train, updates_, images));
+    if (record_->updates() < order.updates) {
+      run_.warn(
+          fmt::format("recording {} updates: the first epoch has no more", record_->updates()));
+    }
   }
 
   // A resumed run keeps the thread count and micro batch it began with: sums depend on both, and on
@@ -236,13 +254,14 @@ class Job {
   int threads_ = 1;
   c10::OptionalDeviceGuard device_guard_;  // "cuda" means this rank's device while it lives
   std::optional<ModelSource> model_;
+  std::optional<UpdateRecord> record_;
 };
 
 }  // namespace
 
-JobOutcome run_job(RunContext& run) {
+JobOutcome run_job(RunContext& run, const RecordOrder& record) {
   run.parse_stages();
-  return Job(run).run();
+  return Job(run, record).run();
 }
 
 }  // namespace sarsweep::trainer

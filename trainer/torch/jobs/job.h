@@ -4,6 +4,7 @@
 
 #include "schema/protocol/run_dir.h"
 #include "trainer/torch/jobs/run_context.h"
+#include "trainer/torch/jobs/update_record.h"
 
 namespace sarsweep::trainer {
 
@@ -14,7 +15,7 @@ struct JobOutcome {
 };
 
 // Trains, samples, judges and exports as run.json says. Throws Error (busy: stopped by a signal)
-// and what LibTorch throws.
-JobOutcome run_job(RunContext& run);
+// and what LibTorch throws. `record`: update_record.h; a run that cannot be recorded is refused.
+JobOutcome run_job(RunContext& run, const RecordOrder& record);
 
 }  // namespace sarsweep::trainer

@@ -69,9 +69,9 @@ End end_of(const Error& error, RunContext& run) {
 }
 
 // The one place where what stops a run becomes its end.
-End run_to_its_end(RunContext& run) {
+End run_to_its_end(RunContext& run, const RecordOrder& record) {
   try {
-    const JobOutcome outcome = run_job(run);
+    const JobOutcome outcome = run_job(run, record);
     const std::string error = outcome.code == ExitCode::diverged ? "diverged" : "";
     return {static_cast<int>(outcome.code), outcome.reason, error, true};
   } catch (const Error& error) {
@@ -93,7 +93,7 @@ End run_to_its_end(RunContext& run) {
 }  // namespace
 
 int train_run(const std::filesystem::path& run_dir, StopSignals& signals, Communicator& ranks,
-              const Clock& clock) {
+              const RecordOrder& record, const Clock& clock) {
   if (ranks.first()) {
     start_log("sarsweep-trainer", run_dir / run_dir::kLog);
   } else {
@@ -108,7 +108,7 @@ int train_run(const std::filesystem::path& run_dir, StopSignals& signals, Commun
     fault = error.what();
   }
   RunContext run(run_dir, file, signals, ranks, clock);
-  const End end = fault.empty() ? run_to_its_end(run)
+  const End end = fault.empty() ? run_to_its_end(run, record)
                                 : End{static_cast<int>(ExitCode::bad_config), fault, "invalid"};
   if (!end.error_code.empty()) {
     spdlog::error("{}", printable(end.reason, 4000));

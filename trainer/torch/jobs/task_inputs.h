@@ -9,6 +9,7 @@
 #include "trainer/core/data/dataset.h"
 #include "trainer/torch/files/checkpoint.h"
 #include "trainer/torch/files/model_source.h"
+#include "trainer/torch/jobs/update_record.h"
 #include "trainer/torch/training/update_rule.h"
 
 namespace sarsweep::trainer {
@@ -21,6 +22,7 @@ struct TaskInputs {
   std::string model_path;  // absolute; becomes the `base` of checkpoints
   std::uint64_t seed = 0;
   std::int64_t updates = 0, micro_batch = 1;
+  UpdateRecord* record = nullptr;  // where one is wanted
 };
 
 // The model.json of a checkpoint of this run (checkpoint.h).

@@ -114,17 +114,22 @@ UpdateRule& VaeTask::rule() { return state_->step.rule(); }
 
 UpdateReport VaeTask::update(long index) {
   const UpdateRange range = state_->accumulation.update(index);
+  UpdateRecord* const record = state_->inputs.record;
+  const bool recorded = record != nullptr && record->wants(index);
   UpdateReport report;
   std::vector<MicroLosses> passes;
   const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
-    passes.push_back(state_->step.micro(state_->batch_of(samples), range.size));
+    const TrainBatch batch = state_->batch_of(samples);
+    if (recorded) record->add(to_device(batch, at::kCPU));
+    passes.push_back(state_->step.micro(batch, range.size));
     for (const StreamSample& sample : samples) {
       report.images.push_back(state_->inputs.data.items()[sample.image].file_name);
     }
   }
   finish_update(state_->run.ranks(), rule(), {index, range.size}, passes, report);
+  if (recorded) record->finish(index);
   return report;
 }
 

@@ -1,8 +1,10 @@
 #include "trainer/torch/training/replay.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
+#include <charconv>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -33,6 +35,38 @@ void require_diffusion_inputs(const TrainBatch& inputs, const RunConfig& config)
   require(inputs.input_ids, "input_ids");
   require(inputs.input_ids_2, "input_ids_2");
   require(inputs.time_ids, "time_ids");
+}
+
+// Where a tensor of the file goes, and what it becomes there.
+using Place = std::pair<at::Tensor*, at::ScalarType>;
+
+std::map<std::string_view, Place> places_of(TrainBatch& batch) {
+  return {{"latents", {&batch.latents, at::kFloat}},
+          {"pixels", {&batch.pixels, at::kFloat}},
+          {"posterior_noise", {&batch.posterior_noise, at::kFloat}},
+          {"noise", {&batch.noise, at::kFloat}},
+          {"offset_noise", {&batch.offset_noise, at::kFloat}},
+          {"timesteps", {&batch.timesteps, at::kLong}},
+          {"time_ids", {&batch.time_ids, at::kFloat}},
+          {"input_ids", {&batch.input_ids, at::kLong}},
+          {"input_ids_2", {&batch.input_ids_2, at::kLong}},
+          {"drop", {&batch.drop, at::kBool}}};
+}
+
+constexpr const char *kShape = "lr_schedule", *kWarmup = "lr_warmup", *kTotal = "lr_updates";
+const std::map<std::string, LrShape> kShapes = {
+    {"constant", LrShape::constant}, {"linear", LrShape::linear}, {"cosine", LrShape::cosine}};
+
+std::int64_t whole_number(const FileMetadata& metadata, const char* key) {
+  const auto found = metadata.find(key);
+  std::int64_t value = 0;
+  if (found != metadata.end()) {
+    const std::string& text = found->second;
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (fault == std::errc() && end == text.data() + text.size() && value >= 0) return value;
+  }
+  throw Error(ErrorCode::invalid,
+              fmt::format("the metadata of the replay's inputs lack a whole number '{}'", key));
 }
 
 template <class Step>
@@ -90,17 +124,7 @@ class Replay {
 
 TrainBatch parse_replay_inputs(const NamedTensors& tensors) {
   TrainBatch batch;
-  const std::map<std::string_view, std::pair<at::Tensor*, at::ScalarType>> places = {
-      {"latents", {&batch.latents, at::kFloat}},
-      {"pixels", {&batch.pixels, at::kFloat}},
-      {"posterior_noise", {&batch.posterior_noise, at::kFloat}},
-      {"noise", {&batch.noise, at::kFloat}},
-      {"offset_noise", {&batch.offset_noise, at::kFloat}},
-      {"timesteps", {&batch.timesteps, at::kLong}},
-      {"time_ids", {&batch.time_ids, at::kFloat}},
-      {"input_ids", {&batch.input_ids, at::kLong}},
-      {"input_ids_2", {&batch.input_ids_2, at::kLong}},
-      {"drop", {&batch.drop, at::kBool}}};
+  const std::map<std::string_view, Place> places = places_of(batch);
   for (const auto& [name, tensor] : tensors) {
     const auto place = places.find(name);
     if (place == places.end()) {
@@ -119,11 +143,47 @@ TrainBatch parse_replay_inputs(const NamedTensors& tensors) {
   return batch;
 }
 
+NamedTensors replay_tensors(const TrainBatch& batch) {
+  TrainBatch given = batch;
+  if (given.input_ids.defined() && !given.drop.defined()) {
+    given.drop = at::zeros({given.input_ids.size(0)}, at::kBool);
+  }
+  NamedTensors tensors;
+  for (const auto& [name, place] : places_of(given)) {
+    const auto& [tensor, type] = place;
+    if (!tensor->defined()) continue;
+    tensors.emplace_back(name, tensor->to(type == at::kBool ? at::kByte : type));
+  }
+  return tensors;
+}
+
+FileMetadata replay_metadata(const LrSchedule& schedule) {
+  FileMetadata metadata = {{kWarmup, std::to_string(schedule.warmup)},
+                           {kTotal, std::to_string(schedule.total)}};
+  for (const auto& [name, shape] : kShapes) {
+    if (shape == schedule.shape) metadata[kShape] = name;
+  }
+  return metadata;
+}
+
+std::optional<LrSchedule> parse_replay_metadata(const FileMetadata& metadata) {
+  const auto shape = metadata.find(kShape);
+  if (shape == metadata.end()) return std::nullopt;
+  const auto known = kShapes.find(shape->second);
+  if (known == kShapes.end()) {
+    throw Error(ErrorCode::invalid, fmt::format("the replay's inputs are of a schedule '{}'; known "
+                                                "are constant, linear and cosine",
+                                                shape->second));
+  }
+  return LrSchedule{known->second, whole_number(metadata, kWarmup), whole_number(metadata, kTotal)};
+}
+
 ReplayResult replay_run(Pipeline& pipeline, const RunConfig& config, std::uint64_t seed,
-                        const TrainBatch& inputs, const NamedTensors& init) {
+                        const TrainBatch& inputs, const NamedTensors& init,
+                        const std::optional<LrSchedule>& recorded) {
   const std::int64_t images = inputs.size();
   const LrSchedule schedule =
-      lr_schedule_of(config.train, total_updates(config.train, images), images);
+      recorded.value_or(lr_schedule_of(config.train, total_updates(config.train, images), images));
   if (config.job == "vae") {
     require(inputs.pixels, "pixels");
     require(inputs.posterior_noise, "posterior_noise");

@@ -1,10 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
 #include "trainer/core/config/run_config.h"
+#include "trainer/core/schedule/lr_schedule.h"
 #include "trainer/torch/model/pipeline.h"
 #include "trainer/torch/training/train_batch.h"
 
@@ -17,6 +21,14 @@ namespace sarsweep::trainer {
 // `input_ids` and `input_ids_2` [S,77], `time_ids` [S,6], `drop` [S]. Throws Error(invalid) for an
 // unknown name, unequal lengths or a missing tensor.
 TrainBatch parse_replay_inputs(const NamedTensors& tensors);
+// The inverse, of a batch whose captions are ids.
+NamedTensors replay_tensors(const TrainBatch& batch);
+
+// The learning rates of the run that a file was recorded of, as the file's metadata, and back:
+// nullopt where there are none, and the rows are a run of their own. Throws Error(invalid).
+using FileMetadata = std::map<std::string, std::string>;
+FileMetadata replay_metadata(const LrSchedule& schedule);
+std::optional<LrSchedule> parse_replay_metadata(const FileMetadata& metadata);
 
 struct ReplayResult {
   // {"micro": [{loss, diffusion, rayleigh?, histogram?, anchor?}], "updates": [{loss, grad_norm}]};
@@ -32,9 +44,10 @@ struct ReplayResult {
 // Takes the rows as one epoch of a training split: an update takes global_batch of them, in passes
 // of micro_batch (auto: the whole update); the last rows obey train.tail, where `carry` leaves them
 // to an epoch that never comes. `init` (may be empty): where trained tensors start, by trained
-// name. train.epochs and train.steps only shape the learning rate; the rows decide how many updates
-// run.
+// name. train.epochs and train.steps only shape the learning rate, unless `recorded` gives it; the
+// rows decide how many updates run.
 ReplayResult replay_run(Pipeline& pipeline, const RunConfig& config, std::uint64_t seed,
-                        const TrainBatch& inputs, const NamedTensors& init);
+                        const TrainBatch& inputs, const NamedTensors& init,
+                        const std::optional<LrSchedule>& recorded = std::nullopt);
 
 }  // namespace sarsweep::trainer
