@@ -130,6 +130,7 @@ void merge_adapters(Component& component) {
     const at::Tensor merged =
         layer->weight.to(at::kFloat).add(delta.view(layer->weight.sizes()), adapter.scale());
     layer->weight.set_data(merged);  // fp32 also where the weight was held narrow
+    layer->compute.forget();
     layer->adapter.reset();
   }
 }

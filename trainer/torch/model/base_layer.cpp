@@ -24,11 +24,10 @@ struct Steps {
   std::int64_t stride, padding;
 };
 
-at::Tensor pass(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                Steps steps) {
-  const at::Tensor cast = weight.to(x.scalar_type());
+// `weight` is of x's type.
+at::Tensor pass(const at::Tensor& x, const at::Tensor& cast, const at::Tensor& bias, Steps steps) {
   const at::Tensor cast_bias = bias.defined() ? bias.to(x.scalar_type()) : bias;
-  if (weight.dim() == 2) {
+  if (cast.dim() == 2) {
     return dense_linear(x, cast, bias.defined() ? std::optional(cast_bias) : std::nullopt);
   }
   return at::conv2d(x, cast, cast_bias, {steps.stride, steps.stride},
@@ -44,7 +43,7 @@ struct NarrowLayer : torch::autograd::Function<NarrowLayer> {
     ctx->save_for_backward({weight, linear ? at::Tensor() : x});
     ctx->saved_data["stride"] = stride;
     ctx->saved_data["padding"] = padding;
-    return pass(x, weight, bias.value_or(at::Tensor()), {stride, padding});
+    return pass(x, weight.to(x.scalar_type()), bias.value_or(at::Tensor()), {stride, padding});
   }
 
   static tensor_list backward(AutogradContext* ctx, const tensor_list& grads) {
@@ -83,7 +82,8 @@ at::Tensor base_layer(const at::Tensor& x, const Layer& layer) {
         layer.bias.defined() ? std::optional(layer.bias) : std::nullopt;
     return NarrowLayer::apply(x, layer.weight, bias, layer.stride, layer.padding);
   }
-  return pass(x, layer.weight, layer.bias, {layer.stride, layer.padding});
+  return pass(x, layer.compute.of(layer.weight, x.scalar_type()), layer.bias,
+              {layer.stride, layer.padding});
 }
 
 bool is_narrow(const at::Tensor& weight) { return weight.element_size() == sizeof(at::Half); }

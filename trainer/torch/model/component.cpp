@@ -74,6 +74,7 @@ void Component::to(at::Device device, at::ScalarType dtype) {
   for (auto& [name, tensor] : parameters_) tensor.set_data(tensor.to(device, dtype));
   for (at::Tensor& tensor : companions_) tensor.set_data(tensor.to(device));
   for (const auto& layer : layers_) {
+    layer->compute.forget();
     if (!layer->adapter) continue;
     layer->adapter->down.set_data(layer->adapter->down.to(device));
     layer->adapter->up.set_data(layer->adapter->up.to(device));

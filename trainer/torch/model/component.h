@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "trainer/torch/model/compute_copy.h"
+
 namespace sarsweep::trainer {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
@@ -32,6 +34,7 @@ struct Layer {
   at::Tensor bias;    // [out], or undefined
   std::int64_t stride = 1, padding = 0;  // of a convolution
   std::optional<Adapter> adapter;
+  mutable ComputeCopy compute;  // of the weight
 
   at::Tensor operator()(
       const at::Tensor& x) const;  // linear over the last axis, or NCHW convolution

@@ -94,6 +94,7 @@ void AdamW::step(double multiplier, const std::vector<StepScale>& scales) {
         slot.exp_avg_sq = at::zeros_like(parameter);
       }
       gradients.push_back(parameter.grad().contiguous());
+      parameter.unsafeGetTensorImpl()->bump_version();  // it is written to behind autograd's back
       tensors.push_back(
           {parameter.mutable_data_ptr<float>(), slot.exp_avg.mutable_data_ptr<float>(),
            slot.exp_avg_sq.mutable_data_ptr<float>(), gradients.back().const_data_ptr<float>(),

@@ -84,6 +84,15 @@ TEST(AdamW, TheDivisorScalesTheGradient) {
   EXPECT_TRUE(at::equal(a.state()[0].second, b.state()[0].second));
 }
 
+TEST(AdamW, TellsAutogradThatTheWeightsChanged) {
+  const at::Tensor weight = leaf({1.0});
+  AdamW optimizer(one_group({{"w", weight}}), {});
+  weight.mutable_grad() = at::full({1}, 1.0);
+  const auto before = weight._version();
+  take_step(optimizer);
+  EXPECT_GT(weight._version(), before);
+}
+
 TEST(AdamW, AStepThatIsNotFiniteNeverWas) {
   const at::Tensor disturbed = leaf({1.0, -2.0}), alone = leaf({1.0, -2.0});
   AdamW a(one_group({{"w", disturbed}}), {}), b(one_group({{"w", alone}}), {});
