@@ -52,7 +52,7 @@ struct NarrowLayer : torch::autograd::Function<NarrowLayer> {
     tensor_list result(5);
     at::Tensor& of_x = result.front();
     if (weight.dim() == 2) {
-      const at::Tensor rows = grads[0].reshape({-1, weight.size(0)});
+      const at::Tensor rows = rows_of(grads[0]);
       std::vector<std::int64_t> shape = grads[0].sizes().vec();
       shape.back() = weight.size(1);
       of_x = product(rows, weight).view(shape);

@@ -14,8 +14,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
-
 at::Tensor with_width(const at::Tensor& rows, at::IntArrayRef shape) {
   std::vector<std::int64_t> sizes = shape.vec();
   sizes.back() = rows.size(1);

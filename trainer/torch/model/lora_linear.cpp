@@ -14,8 +14,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
-
 // Positions of the arguments of forward, and of their gradients. The bias comes after the other
 // tensors: needs_input_grad counts tensors alone, so an absent one would shift those behind it.
 enum Argument : std::size_t { kX, kWeight, kDown, kUp, kBias, kScale, kArguments };

@@ -53,6 +53,8 @@ bool takes_fp32() {
 
 }  // namespace
 
+at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
+
 bool is_faster_here(const at::Tensor& a, const at::Tensor& b, std::int64_t multiplications) {
   return multiplications >= kLeast && a.is_cpu() && a.scalar_type() == at::kFloat &&
          b.scalar_type() == at::kFloat && takes_fp32();

@@ -10,6 +10,9 @@
 // unit of an AMD processor idle. Everything else is at::'s. The rounding is fp32's either way.
 namespace sarsweep::trainer {
 
+// [..., n] -> [rows, n].
+at::Tensor rows_of(const at::Tensor& x);
+
 // Whether oneDNN has the product of these, of `multiplications`, sooner: a small one is over before
 // it has found its kernel.
 bool is_faster_here(const at::Tensor& a, const at::Tensor& b, std::int64_t multiplications);

@@ -1,6 +1,5 @@
 #include "trainer/torch/model/attention.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
@@ -15,14 +14,12 @@
 #include <utility>
 #include <vector>
 
+#include "tests/trainer/torch/model/precision.h"
 #include "trainer/torch/model/attention_nodes.h"
 
 namespace sarsweep::trainer {
 namespace {
 
-struct SeededTest : testing::Test {
-  SeededTest() { at::manual_seed(1); }
-};
 class AttendTest : public SeededTest {};
 class ProjectAndAttendTest : public SeededTest {};
 class AttentionTest : public SeededTest {};
@@ -38,15 +35,6 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape) {
 
 // A flash kernel's, and one whose scores are kept where the processor has oneDNN's products.
 const std::vector<Shape> kShapes = {{2, 9, 7, 2, 16}, {1, 1, 1, 1, 8}, {2, 256, 128, 4, 256}};
-
-double distance(const at::Tensor& got, const at::Tensor& exact) {
-  const double size = exact.abs().max().item<double>();
-  return (got.to(at::kDouble) - exact).abs().max().item<double>() / std::max(size, 1e-30);
-}
-
-at::Tensor doubled(const at::Tensor& tensor) {
-  return tensor.detach().to(at::kDouble).set_requires_grad(tensor.requires_grad());
-}
 
 at::Tensor trained(at::IntArrayRef shape) { return at::randn(shape).set_requires_grad(true); }
 

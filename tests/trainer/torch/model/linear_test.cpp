@@ -1,4 +1,3 @@
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
@@ -14,28 +13,17 @@
 #include <utility>
 #include <vector>
 
+#include "tests/trainer/torch/model/precision.h"
 #include "trainer/torch/model/dense_linear.h"
 #include "trainer/torch/model/matrix_product.h"
 
 namespace sarsweep::trainer {
 namespace {
 
-struct SeededTest : testing::Test {
-  SeededTest() { at::manual_seed(1); }
-};
 class MatrixProductTest : public SeededTest {};
 class DenseLinearTest : public SeededTest {};
 
 constexpr double kRounding = 4e-6;  // of fp32, relative to the largest value
-
-double distance(const at::Tensor& got, const at::Tensor& exact) {
-  const double size = exact.abs().max().item<double>();
-  return (got.to(at::kDouble) - exact).abs().max().item<double>() / std::max(size, 1e-30);
-}
-
-at::Tensor doubled(const at::Tensor& tensor) {
-  return tensor.detach().to(at::kDouble).set_requires_grad(tensor.requires_grad());
-}
 
 // Shapes from one row and one column on, most of them no multiple of a vector's width.
 struct Sizes {
