@@ -8,6 +8,7 @@
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
+#include <ATen/record_function.h>
 #include <fmt/format.h>
 #ifdef SARSWEEP_CUDA
 #include <c10/cuda/CUDAStream.h>
@@ -59,6 +60,7 @@ void step_on_cpu(const std::vector<AdamWTensor>& tensors, const AdamWRates& rate
 
 void step_all(const std::vector<AdamWTensor>& tensors, const AdamWRates& rates,
               const StepScale& scale) {
+  RECORD_FUNCTION("sarsweep::adamw", std::vector<c10::IValue>());
   const AdamWScale where = {scale.divisor.const_data_ptr<float>(),
                             scale.finite.const_data_ptr<float>()};
   if (scale.finite.is_cpu()) {
@@ -116,6 +118,7 @@ void AdamW::settle(bool finite) {
 }
 
 at::Tensor sum_of_squares(const std::vector<at::Tensor>& tensors) {
+  RECORD_FUNCTION("sarsweep::sum_of_squares", std::vector<c10::IValue>());
   if (!tensors.front().is_cpu()) {
     return at::linalg_vector_norm(at::stack(at::_foreach_norm(tensors))).to(at::kDouble).square();
   }
