@@ -50,6 +50,8 @@ UpdateOutcome UpdateRule::apply(std::int64_t index, const at::Tensor& loss) {
     outcome.grad_norm = norms.whole.item<double>();
     outcome.finite = norms.finite.item<float>() != 0;
     optimizer_.settle(outcome.finite);
+  } else if (loss.defined()) {
+    outcome.finite = at::isfinite(loss).all().item<bool>();
   }
   if (outcome.finite) average(index);
   optimizer_.zero_grad();

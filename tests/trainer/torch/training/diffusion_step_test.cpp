@@ -130,6 +130,13 @@ TEST_F(DiffusionStepTest, ALossThatIsNotFiniteChangesNothing) {
   EXPECT_FALSE(subject.rule().optimizer().state().empty());
 }
 
+TEST_F(DiffusionStepTest, ALossThatIsNotFiniteIsToldWithoutAnyGradient) {
+  DiffusionStep subject = step({{"unet", {{"mode", "lora"}}}});
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_FALSE(subject.rule().apply(0, at::full({1}, unknown)).finite);
+  EXPECT_TRUE(subject.rule().apply(0, at::full({1}, 1.0)).finite);
+}
+
 // Counts the operators that make a host wait for its device.
 class Waits {
  public:
