@@ -3,8 +3,7 @@
 replay_test.py TRAINER [GROUP]; GROUP is one of replay_cases.CASES, without it the tests of the step itself run.
 Exits 0 if everything agrees. A quantity agrees if it is as near to the fp32 referee as ten times that referee's
 own distance from fp64 (where that does not suffice, the largest of three runs with other kernels), or as the floor
-given here. Each mutant is the referee with one deliberate mistake: the
-comparison has to notice it."""
+given here. Each mutant is the referee with one deliberate mistake: the comparison has to notice it."""
 
 import json
 import pathlib
@@ -134,7 +133,6 @@ class ReplayTest(unittest.TestCase):
     def both(self, setup, inputs, init, mutant=None):
         return [Referee(self.model, setup, init, dtype, mutant).run(inputs)
                 for dtype in (torch.float32, torch.float64)]
-
 
     def other_kernels(self, setup, inputs, init):
         """The fp32 referee as PyTorch computes it with attention from its parts, and without oneDNN."""
