@@ -46,16 +46,22 @@ std::vector<Task> tasks_of(const std::vector<Sizes>& tensors) {
   return tasks;
 }
 
+// run(index, task) of every task, shared between the threads.
+template <class Run>
+void run_tasks(const std::vector<Task>& tasks, Run run) {
+  at::parallel_for(
+      0, static_cast<std::int64_t>(tasks.size()), 1, [&](std::int64_t first, std::int64_t last) {
+        for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
+          run(i, tasks[i]);
+        }
+      });
+}
+
 void step_on_cpu(const std::vector<AdamWTensor>& tensors, const AdamWRates& rates,
                  const AdamWScale& scale) {
-  const std::vector<Task> tasks = tasks_of(tensors);
-  at::parallel_for(0, static_cast<std::int64_t>(tasks.size()), 1,
-                   [&](std::int64_t first, std::int64_t last) {
-                     for (std::int64_t i = first; i < last; ++i) {
-                       const Task& task = tasks[static_cast<std::size_t>(i)];
-                       adamw(tensors[task.tensor], task.begin, task.end, rates, scale);
-                     }
-                   });
+  run_tasks(tasks_of(tensors), [&](std::size_t /*index*/, const Task& task) {
+    adamw(tensors[task.tensor], task.begin, task.end, rates, scale);
+  });
 }
 
 void step_all(const std::vector<AdamWTensor>& tensors, const AdamWRates& rates,
@@ -130,15 +136,10 @@ at::Tensor sum_of_squares(const std::vector<at::Tensor>& tensors) {
   for (const at::Tensor& tensor : tensors) values.push_back({tensor.contiguous(), tensor.numel()});
   const std::vector<Task> tasks = tasks_of(values);
   std::vector<double> sums(tasks.size());
-  at::parallel_for(0, static_cast<std::int64_t>(tasks.size()), 1,
-                   [&](std::int64_t first, std::int64_t last) {
-                     for (std::int64_t i = first; i < last; ++i) {
-                       const auto at_task = static_cast<std::size_t>(i);
-                       const Task& task = tasks[at_task];
-                       sums[at_task] = sum_of_squares(
-                           values[task.tensor].held.const_data_ptr<float>(), task.begin, task.end);
-                     }
-                   });
+  run_tasks(tasks, [&](std::size_t index, const Task& task) {
+    const float* held = values[task.tensor].held.const_data_ptr<float>();
+    sums[index] = sum_of_squares(held, task.begin, task.end);
+  });
   return at::scalar_tensor(std::accumulate(sums.begin(), sums.end(), 0.0), at::kDouble);
 }
 
