@@ -37,6 +37,35 @@ function layout(attempts, logarithmic, values) {
   };
 }
 
+// A Plotly figure that follows the width of `frame`. Plotly may spread one job over several turns of the event loop,
+// and a resize or a purge in between would meet half a figure: a figure does one job at a time, none once it is closed.
+function figure(place, frame) {
+  let [open, drawn, last] = [true, false, Promise.resolve()];
+  const queue = (job) => {
+    const done = last.then(() => (open ? job() : undefined));
+    last = done.catch(() => {});
+    return done;
+  };
+  const fit = () => {
+    if (drawn && place.layout.width !== place.clientWidth) return window.Plotly.relayout(place, {width: place.clientWidth});
+  };
+  const watcher = new ResizeObserver(() => queue(fit).catch((error) => console.warn(error)));
+  watcher.observe(frame);
+  return {
+    draw: (line, frame_layout) => queue(async () => {
+      const library_ready = await plotly();
+      await library_ready.react(place, [line], {...frame_layout, width: place.clientWidth, height: place.clientHeight},
+        {displayModeBar: false});
+      drawn = true;
+    }),
+    close() {
+      open = false;
+      watcher.disconnect();
+      last.then(() => window.Plotly?.purge(place));
+    },
+  };
+}
+
 // A chart whose series can be replaced. points: [[step, value, attempt], …].
 export function chart(title, unit = "") {
   const place = h("div", {class: "chart", role: "img", "aria-label": `${title} by step`});
@@ -45,14 +74,10 @@ export function chart(title, unit = "") {
     h("div", {class: "chart-title"}, h("h2", {}, title, unit ? h("span", {class: "quiet small"}, ` ${unit}`) : null), latest),
     place);
   // The grid gets its columns as charts arrive: each chart follows the width of its card.
-  const watcher = new ResizeObserver(() => {
-    if (place.data) window.Plotly.relayout(place, {width: place.clientWidth});
-  });
-  watcher.observe(element);
+  const drawing = figure(place, element);
   return {
     element,
     async show(points, attempts, {logarithmic = false, text = ""} = {}) {
-      const library_ready = await plotly();
       const finite = points.filter((point) => typeof point[1] === "number");
       latest.textContent = text;
       const line = {
@@ -60,12 +85,8 @@ export function chart(title, unit = "") {
         mode: finite.length < 12 ? "lines+markers" : "lines", line: {color: style("--accent"), width: 1.8},
         marker: {size: 5}, hovertemplate: "step %{x}<br>%{y:.5g}<extra></extra>",
       };
-      await library_ready.react(place, [line], {...layout(attempts, logarithmic, line.y), width: place.clientWidth, height: place.clientHeight},
-        {displayModeBar: false});
+      await drawing.draw(line, layout(attempts, logarithmic, line.y));
     },
-    close() {
-      watcher.disconnect();
-      window.Plotly?.purge(place);
-    },
+    close: drawing.close,
   };
 }

@@ -33,7 +33,7 @@ class Dashboard(unittest.TestCase):
         cls.context = cls.browser.new_context(viewport={"width": 1440, "height": 900})
         cls.page = cls.context.new_page()
         cls.faults = []
-        cls.page.on("pageerror", lambda error: cls.faults.append(str(error)))
+        cls.page.on("pageerror", lambda error: cls.faults.append(error.stack or str(error)))
         cls.page.on("console", lambda message: cls.faults.append(message.text) if message.type == "error" else None)
         cls.page.goto(cls.home.login_address())
         cls.address = cls.home.ready()["url"]
