@@ -58,7 +58,7 @@ at::Tensor box_mean(const at::Tensor& values) {
 
 at::Tensor local_rayleigh(const at::Tensor& decoded, const at::Tensor& real) {
   const at::Tensor power = (box_mean(decoded.square()) / 2).clamp_min(kLeastPower);
-  const at::Tensor counted = (real <= kSaturated).to(at::kFloat);
+  const at::Tensor counted = (real <= kSaturated).to(real.scalar_type());
   const at::Tensor terms = at::log(power) + real.square() / (2 * power);
   return (terms * counted).sum(at::IntArrayRef(kImage)) /
          counted.sum(at::IntArrayRef(kImage)).clamp_min(1);
@@ -88,7 +88,7 @@ at::Tensor soft_histogram(const at::Tensor& values, const at::Tensor& counted, s
 
 at::Tensor amplitude_histogram(const at::Tensor& amplitudes, std::int64_t bins) {
   const at::Tensor flat = amplitudes.flatten(1);
-  return soft_histogram(flat, (flat.detach() <= kSaturated).to(at::kFloat), bins);
+  return soft_histogram(flat, (flat.detach() <= kSaturated).to(flat.scalar_type()), bins);
 }
 
 at::Tensor difference_histogram(const at::Tensor& amplitudes, std::int64_t rows,
@@ -110,7 +110,7 @@ at::Tensor divergence(const at::Tensor& p, const at::Tensor& q) {
 }  // namespace
 
 at::Tensor linear_amplitude(const at::Tensor& pictures, const Stretch& stretch) {
-  const at::Tensor y = (pictures.to(at::kFloat).mean(1) + 1) / 2;
+  const at::Tensor y = (pictures.to(at::kDouble).mean(1) + 1) / 2;
   switch (stretch.kind) {
     case Stretch::Kind::none:
     case Stretch::Kind::mean3sigma: return y;
@@ -148,15 +148,15 @@ RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& re
   const at::Tensor truth = linear_amplitude(real, stretch).detach();
   if (config.rayleigh_weight > 0) {
     const at::Tensor loss = rayleigh_term(amplitude, truth, config.literal_rayleigh);
-    terms.push_back({"rayleigh", config.rayleigh_weight, loss, {}});
+    terms.push_back({"rayleigh", config.rayleigh_weight, loss.to(at::kFloat), {}});
   }
   if (config.histogram_weight > 0) {
     const at::Tensor loss = histogram_term(amplitude, truth, config.histogram_bins);
-    terms.push_back({"histogram", config.histogram_weight, loss, {}});
+    terms.push_back({"histogram", config.histogram_weight, loss.to(at::kFloat), {}});
   }
   if (config.texture_weight > 0) {
     const at::Tensor loss = texture_term(amplitude, truth, config.histogram_bins);
-    terms.push_back({"texture", config.texture_weight, loss, {}});
+    terms.push_back({"texture", config.texture_weight, loss.to(at::kFloat), {}});
   }
   if (config.anchor_weight > 0) {
     const at::Tensor loss = (decoded.to(at::kFloat) - real).abs().mean(at::IntArrayRef(kPicture));

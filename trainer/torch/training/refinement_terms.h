@@ -17,23 +17,24 @@
 // stretch, in units of the amplitude that the stretch maps to 1.
 namespace sarsweep::trainer {
 
-// Linear amplitude [B,H,W] of pictures, differentiable. sqrt and log continue below 0 as odd
-// functions, so that the gradient keeps its sign there.
+// Linear amplitude [B,H,W] fp64 of pictures, differentiable: the terms are sums over all pixels,
+// and in fp64 they round less than one pass through the decoder. sqrt and log continue below 0 as
+// odd functions, so that the gradient keeps its sign there.
 at::Tensor linear_amplitude(const at::Tensor& pictures, const Stretch& stretch);
 
-// [B] fp32. The real amplitude's likelihood under the decoded local power: mean over the pixels
+// [B]. The real amplitude's likelihood under the decoded local power: mean over the pixels
 // with real a <= 0.999 of ln s + a^2 / (2 s), s = half the 7x7 box mean of the decoded squared
 // amplitude (at the edge over the pixels that exist), at least 1e-5. `literal`, the decoded
 // amplitude's likelihood under the real image's power: mean over the pixels of -ln(x / s) + x^2 /
 // (2 s), x = max(decoded, 1e-3), s = half the mean of the real squared amplitude of that image.
 at::Tensor rayleigh_term(const at::Tensor& decoded, const at::Tensor& real, bool literal);
 
-// [B] fp32, nats: KL(real || decoded) of soft histograms with `bins` equal bins on [0,1],
+// [B], nats: KL(real || decoded) of soft histograms with `bins` equal bins on [0,1],
 // triangular kernel on the bin centres, what lies beyond the outer centres in the end bins,
 // amplitudes above 0.999 left out, one half added to every bin.
 at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins);
 
-// [B] fp32, nats: the grain. The histogram term of the differences a(i + d) - a(i) on [-1,1],
+// [B], nats: the grain. The histogram term of the differences a(i + d) - a(i) on [-1,1],
 // nothing left out, averaged over 18 offsets d: every direction within two pixels, and the
 // multiples in which a decoder's own grid would repeat.
 at::Tensor texture_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins);
