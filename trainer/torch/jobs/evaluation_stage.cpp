@@ -21,8 +21,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kChunk =
-    16;  // pictures between two looks at the signals; does not change them
+constexpr std::size_t kChunk = 16;  // pictures between two looks at the signals
+// Small pictures are sampled together on a CPU as well, always the same ones, in chunks that keep
+// eight threads busy.
+constexpr int kSmall = 256;
+constexpr std::size_t kTogether = 8;
 
 struct Protocol {
   json block;
@@ -54,6 +57,7 @@ Protocol parse_protocol(const json& block, const EvaluationRequest& request, int
     protocol.sampling.cfg = block.value("cfg", protocol.sampling.cfg);
     protocol.sampling.height = protocol.sampling.width = resolution;
     protocol.sampling.batch = static_cast<int>(kChunk);
+    protocol.sampling.cpu_batch = resolution <= kSmall ? static_cast<int>(kTogether) : 1;
     return protocol;
   } catch (const json::exception& error) {
     throw Error(ErrorCode::invalid,
@@ -131,9 +135,10 @@ class Evaluation {
 
   void generate(std::int64_t seed) {
     const long total = static_cast<long>(items_.size());
-    for (std::size_t begin = 0; begin < items_.size(); begin += kChunk) {
+    const std::size_t chunk = kTogether * (protocol_.sampling.cpu_batch > 1 ? 8 : 2);
+    for (std::size_t begin = 0; begin < items_.size(); begin += chunk) {
       run_.stage("evaluate", static_cast<long>(begin), total);
-      const std::size_t end = std::min(begin + kChunk, items_.size());
+      const std::size_t end = std::min(begin + chunk, items_.size());
       std::vector<PictureRequest> requests;
       for (std::size_t i = begin; i < end; ++i) {
         requests.push_back(

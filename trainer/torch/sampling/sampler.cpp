@@ -87,7 +87,7 @@ class Sampling {
   // finish(scaled latents [n,4,h,w]) of every group of pictures, one below the other.
   at::Tensor run(const std::function<at::Tensor(const at::Tensor&)>& finish) const {
     const bool on_cpu = weight_of(pipeline_.unet).device().is_cpu();
-    const auto size = on_cpu ? 1 : static_cast<std::int64_t>(options_.batch);
+    const std::int64_t size = on_cpu ? options_.cpu_batch : options_.batch;
     const auto count = static_cast<std::int64_t>(pictures_.size());
     std::vector<at::Tensor> results(static_cast<std::size_t>((count + size - 1) / size));
     const auto make = [&](std::int64_t first, std::int64_t last) {
@@ -261,7 +261,9 @@ class Sampling {
 
 void check_sampling(const Pipeline& pipeline, const SampleOptions& options, StartsFrom start) {
   check_size(pipeline, options);
-  if (options.batch < 1) refuse("batch", "a batch needs at least one picture");
+  if (options.batch < 1 || options.cpu_batch < 1) {
+    refuse("batch", "a batch needs at least one picture");
+  }
   if (!(options.cfg >= 0)) refuse("cfg", fmt::format("cfg {} must be 0 or more", options.cfg));
   plan_for(pipeline, options, start);
 }

@@ -20,10 +20,12 @@ struct SampleOptions {
   int height = 1024, width = 1024;
   double strength = 0.3;  // of pictures that begin from another one, in (0,1]
   Tiles tiles = Tiles::automatic;
-  // Pictures at once on a GPU. On a CPU each goes alone, since sums of another batch size are
-  // grouped otherwise: there the bytes of a picture depend on its own request only, and up to
-  // 256x256 pixels not even on the number of threads, of which each makes other pictures.
-  int batch = 4;
+  int batch = 4;  // pictures at once on a GPU
+  // Pictures at once on a CPU. Sums of another batch size are grouped otherwise: where each goes
+  // alone, the bytes of a picture depend on its own request only, and up to 256x256 pixels not even
+  // on the number of threads, of which each makes other pictures; else the last digits depend on
+  // both.
+  int cpu_batch = 1;
 };
 
 // One picture to make. All its random numbers are functions of (seed, item).

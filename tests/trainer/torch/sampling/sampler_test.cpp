@@ -54,6 +54,19 @@ TEST_F(Sampler, ABatchDoesNotChangeItsPictures) {
   }
 }
 
+TEST_F(Sampler, PicturesMadeTogetherOnACpuDifferInTheLastDigits) {
+  const Pipeline pipeline = tests::tiny_pipeline(3);
+  std::vector<PictureRequest> requests;
+  for (std::int64_t i = 0; i < 7; ++i) requests.push_back({i % 2 == 0 ? "a" : "b c", 5, i, {}});
+  SampleOptions sampling = options("ddim", 5);
+  sampling.steps = 4;
+  const at::Tensor alone = sample_images(pipeline, requests, sampling);
+  sampling.cpu_batch = 3;
+  const at::Tensor together = sample_images(pipeline, requests, sampling);
+  EXPECT_LT((together - alone).abs().max().item<float>(), 1e-4);
+  EXPECT_TRUE(at::equal(together, sample_images(pipeline, requests, sampling)));
+}
+
 TEST_F(Sampler, WeightsHeldNarrowMakeTheSamePictures) {
   Pipeline pipeline = tests::tiny_pipeline(3);
   const c10::NoGradGuard no_grad;
