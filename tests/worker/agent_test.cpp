@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <optional>
+#include <string>
+
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "tests/worker/workplace.h"
@@ -33,6 +37,48 @@ TEST(Agent, TrainsShipsAndReportsAGrant) {
   EXPECT_EQ(stored.begin()->first, stored.begin()->second);
   EXPECT_FALSE(std::filesystem::exists(work.record("7")));
   EXPECT_TRUE(work.coordinator.left());
+}
+
+// One variable of this process's environment, as it was again at the end.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    set(value);
+  }
+  ~Variable() { set(before_ ? before_->c_str() : nullptr); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  void set(const char* value) const {
+    if (value == nullptr) {
+      unsetenv(name_);
+    } else {
+      setenv(name_, value, 1);
+    }
+  }
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+std::string log_of_a_run() {
+  Workplace work;
+  work.coordinator.queue("7", {{"steps", 1}, {"behaviour", "environment"}});
+  work.start();
+  EXPECT_TRUE(work.coordinator.await_finish("7"));
+  work.drain();
+  return work.coordinator.attempt("7").log;
+}
+
+TEST(Agent, ATrainersThreadsSoonYieldTheCoreTheyWaitOnUnlessSomebodyDecidedOtherwise) {
+  const Variable policy("OMP_WAIT_POLICY", nullptr);
+  const Variable spins("GOMP_SPINCOUNT", nullptr);
+  EXPECT_NE(log_of_a_run().find("GOMP_SPINCOUNT=1000\n"), std::string::npos);
+  const Variable decided("OMP_WAIT_POLICY", "active");
+  EXPECT_NE(log_of_a_run().find("GOMP_SPINCOUNT=\n"), std::string::npos);
+  const Variable counted("GOMP_SPINCOUNT", "5");
+  EXPECT_NE(log_of_a_run().find("GOMP_SPINCOUNT=5\n"), std::string::npos);
 }
 
 TEST(Agent, LosesAndDoublesNothingWhenRepliesAreLost) {

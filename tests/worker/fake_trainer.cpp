@@ -2,7 +2,8 @@
 // tests meet every way in which a real one can end. `fake` holds
 //   steps          updates to make, each with one metrics line; then the end event and exit 0
 //   wait_for       a file to wait for before the end
-//   behaviour      "" | "hang" | "crash" | "ignore_sigterm" | "half_line" | "grandchild" | "sample"
+//   behaviour      "" | "environment" | "hang" | "crash" | "ignore_sigterm" | "half_line" |
+//                  "grandchild" | "sample"
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -79,6 +80,10 @@ int train(const fs::path& run_dir) {
   log << "on " << run.at("device").get<std::string>() << " with " << run.at("threads")
       << " threads\n"
       << std::flush;
+  if (behaviour == "environment") {
+    const char* spins = std::getenv("GOMP_SPINCOUNT");
+    log << "GOMP_SPINCOUNT=" << (spins == nullptr ? "" : spins) << '\n' << std::flush;
+  }
   if (behaviour == "ignore_sigterm") signal(SIGTERM, SIG_IGN);
   if (behaviour == "grandchild") start_grandchild(run_dir);
   if (behaviour == "sample") write_sample(run_dir, events);
