@@ -53,7 +53,7 @@ json plan_row(const ExpandedSweep& expanded, std::size_t i, const DiffRow& row) 
           {"alias_of", run.alias_of ? json(*run.alias_of) : json(nullptr)},
           {"source_run", row.source ? json(row.source->uid) : json(nullptr)},
           {"parent", parent_name(expanded, row)},
-          {"config", run.config}};
+          {"config", run.config.flat()}};
 }
 
 json withdrawn_row(const RunRow& run) {
@@ -65,8 +65,8 @@ json withdrawn_row(const RunRow& run) {
           {"parent", nullptr},        {"config", json::parse(run.config)}};
 }
 
-std::int64_t priority_of(const json& config) {
-  const json priority = config.value("resources.priority", json("normal"));
+std::int64_t priority_of(const config::RunValues& config) {
+  const json& priority = config["resources.priority"];
   if (priority == "high") return 1;
   return priority == "low" ? -1 : 0;
 }
@@ -128,12 +128,13 @@ class Submission {
     if (planned.parent) run.parent_checkpoint = planned.parent->checkpoint;
     if (run.parent_checkpoint.empty()) run.parent_checkpoint = "last";
     const auto text = [](const json& j) { return j.is_null() ? std::string("{}") : j.dump(); };
-    run.config = text(planned.config);
+    run.config = planned.config.text();
     run.origins = text(planned.origins);
     run.axes = text(planned.axes);
     run.path_bases = text(planned.path_bases);
     run.priority = priority_of(planned.config);
-    run.retries = planned.config.value("resources.retries", std::int64_t{2});
+    const json& retries = planned.config["resources.retries"];
+    run.retries = retries.is_null() ? 2 : retries.get<std::int64_t>();
     run.state = planned.parent || planned.alias_of ? RunState::waiting : RunState::queued;
     run.created_ms = core_.now_ms();
     return run;
@@ -183,6 +184,7 @@ class Submission {
       parent = row.parent_run->id;
     }
     if (row.action == PlanAction::alias) alias = ids_[*row.alias_index];
+    if (!parent && !alias && !row.existing) return;  // inserted without either
     runs_.link(ids_[i], parent, alias);
   }
 

@@ -119,7 +119,7 @@ class Comparison {
   // A finished run with the same science, judged alike, on the very same paths.
   std::optional<RunRow> find_source(std::size_t i) {
     const PlannedRun& planned = expanded_.runs[i];
-    const std::string paths = absolute(planned.config.dump(), planned.path_bases.dump());
+    const std::string paths = absolute(planned.config.text(), planned.path_bases.dump());
     std::optional<RunRow> found;
     for (const RunRow& run : runs_.with_hash(diff_.rows[i].run_hash)) {
       if (run.state != RunState::done || run.judge_hash != planned.judge_hash) continue;

@@ -30,7 +30,7 @@ struct Cell {
   Layer own;  // what its own line or axis values set
   std::vector<std::int64_t> seeds;
 
-  nlohmann::json config;  // flat, active, defaults filled in, nothing null
+  config::RunValues config;  // active, defaults filled in
   std::optional<CellParent> parent;
   std::string cell_hash, judge_hash;
   std::string label;

@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 bool decided_by_set(const Cell& cell, const config::Field& field) {
-  const config::Condition condition = config::parse_condition(field.active_when);
+  const config::Condition& condition = config::activity(field);
   return std::any_of(condition.begin(), condition.end(), [&](const config::Clause& clause) {
     const Setting* given = cell.row.find(clause.field);
     return given != nullptr && given->from_set;
@@ -28,13 +28,14 @@ bool same_place(Place a, Place b) { return a.line == b.line && a.col == b.col; }
 
 // Inherited inactive keys are dropped in silence; one in the run's own line was meant to do
 // something.
-void check_inactive(const Cell& cell, const json& active, Diagnostics& diagnostics) {
-  for (const Setting& setting : cell.own) {
+void check_inactive(const Cell& cell, const config::RunValues& active, Diagnostics& diagnostics) {
+  for (const SharedSetting& shared : cell.own) {
+    const Setting& setting = *shared;
     if (setting.value.is_null() || active.contains(setting.field)) continue;
     const config::Field& field = *config::find_field(setting.field);
     if (decided_by_set(cell, field)) continue;
-    if (setting.field.starts_with("text_encoder_2") && &setting != cell.own.data() &&
-        same_place(setting.key, std::prev(&setting)->key)) {
+    if (setting.field.starts_with("text_encoder_2") && &shared != cell.own.data() &&
+        same_place(setting.key, (*std::prev(&shared))->key)) {
       continue;  // text_encoders.X: said once, for text_encoder_1
     }
     diagnostics.error(
@@ -44,7 +45,7 @@ void check_inactive(const Cell& cell, const json& active, Diagnostics& diagnosti
   }
 }
 
-void check_combinations(const Cell& cell, const json& full, Diagnostics& diagnostics) {
+void check_combinations(const Cell& cell, const config::RunValues& full, Diagnostics& diagnostics) {
   for (const config::Problem& problem : config::combination_problems(full)) {
     const Setting* given = cell.row.find(problem.field);
     if (given != nullptr && given->from_set) {
@@ -56,8 +57,9 @@ void check_combinations(const Cell& cell, const json& full, Diagnostics& diagnos
   }
 }
 
-void check_protocol(const Cell& cell, const json& active, Diagnostics& diagnostics) {
-  const std::string name = active.value("eval.protocol", "");
+void check_protocol(const Cell& cell, const config::RunValues& active, Diagnostics& diagnostics) {
+  const json& given_name = active["eval.protocol"];
+  const std::string name = given_name.is_string() ? given_name.get<std::string>() : "";
   const std::vector<std::string> known = protocol_names();
   if (std::find(known.begin(), known.end(), name) != known.end()) return;
   const Setting* given = cell.row.find("eval.protocol");
@@ -92,22 +94,19 @@ CellParent read_parent(const json& reference, const std::string& sweep, Place pl
 }  // namespace
 
 void complete(Cell& cell, const std::string& sweep, Diagnostics& diagnostics) {
-  const json full = config::with_defaults(cell.row.flat());
-  json active = config::active_only(full);
+  const config::RunValues full = config::with_defaults(cell.row.values());
+  config::RunValues active = config::active_only(full);
   check_inactive(cell, active, diagnostics);
   check_combinations(cell, full, diagnostics);
   check_protocol(cell, active, diagnostics);
-  if (!active.contains("data.path") || active["data.path"].is_null()) {
+  if (!active.contains("data.path")) {
     diagnostics.warning(cell.place, "missing_data_path",
                         "data.path is not given; the run cannot start without it",
                         "give it under base, or by --set data.path=FOLDER");
   }
-  for (auto item = active.begin(); item != active.end();) {
-    item = item->is_null() ? active.erase(item) : std::next(item);
-  }
-  const auto model = active.find("model.path");
-  if (model != active.end() && model->is_object()) {
-    cell.parent = read_parent(*model, sweep, cell.row.find("model.path")->value_place);
+  const json& model = active["model.path"];
+  if (model.is_object()) {
+    cell.parent = read_parent(model, sweep, cell.row.find("model.path")->value_place);
   }
   cell.config = std::move(active);
 }
@@ -116,9 +115,9 @@ void check_ratios(const std::vector<Cell>& cells, Diagnostics& diagnostics) {
   std::map<std::pair<std::size_t, std::string>, double> first;
   for (const Cell& cell : cells) {
     for (const std::string part : {"unet", "text_encoder_1", "text_encoder_2"}) {
-      const auto rank = cell.config.find(part + ".rank");
-      if (rank == cell.config.end()) continue;
-      const double ratio = cell.config.at(part + ".alpha").get<double>() / rank->get<double>();
+      const json& rank = cell.config[part + ".rank"];
+      if (rank.is_null()) continue;
+      const double ratio = cell.config[part + ".alpha"].get<double>() / rank.get<double>();
       const auto [known, is_new] = first.try_emplace({cell.study, part}, ratio);
       if (is_new || known->second == ratio) continue;
       diagnostics.warning(cell.place, "ratio_differs",

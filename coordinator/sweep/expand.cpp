@@ -28,32 +28,34 @@ using RunKey = std::tuple<std::string, std::string, std::int64_t>;
 
 json origins_of(const Cell& cell) {
   json origins = json::object();
-  for (const auto& [field, setting] : cell.row.settings()) {
-    if (cell.config.contains(field)) origins[field] = setting.origin;
+  for (const sweep::SharedSetting& setting : cell.row.settings()) {
+    if (setting == nullptr || !cell.config.contains(setting->field)) continue;
+    origins[setting->field] = setting->origin;
   }
   return origins;
 }
 
 json path_bases_of(const Cell& cell, const SweepSource& source) {
   json bases = json::object();
-  for (const auto& [name, setting] : cell.row.settings()) {
-    const config::FieldType type = config::find_field(name)->type;
+  for (const sweep::SharedSetting& setting : cell.row.settings()) {
+    if (setting == nullptr || !setting->value.json().is_string()) continue;
+    const config::FieldType type = config::find_field(setting->field)->type;
     const bool path = type == config::FieldType::path || type == config::FieldType::model;
-    if (!path || !setting.value.is_string() || !cell.config.contains(name)) continue;
-    if (setting.value.get<std::string>().front() == '/') continue;
-    bases[name] = setting.from_set ? source.cwd : source.dir;
+    if (!path || !cell.config.contains(setting->field)) continue;
+    if (setting->value.json().get<std::string>().front() == '/') continue;
+    bases[setting->field] = setting->from_set ? source.cwd : source.dir;
   }
   return bases;
 }
 
 class Planner {
  public:
-  Planner(const std::vector<Cell>& cells, const sweep::SweepFile& file, const SweepSource& source)
+  Planner(std::vector<Cell>& cells, const sweep::SweepFile& file, const SweepSource& source)
       : cells_(cells), file_(file), source_(source) {}
 
   void plan(ExpandedSweep& result) {
     std::set<std::pair<std::string, std::string>> distinct;
-    for (const Cell& cell : cells_) {
+    for (Cell& cell : cells_) {
       distinct.emplace(cell.cell_hash, cell.judge_hash);
       add_runs(cell, result);
     }
@@ -68,17 +70,18 @@ class Planner {
     std::string run, cell;
   };
 
-  void add_runs(const Cell& cell, ExpandedSweep& result) {
+  // Moves the configuration out of the cell: nothing asks a cell for it any more.
+  void add_runs(Cell& cell, ExpandedSweep& result) {
     PlannedRun run;
     run.cell = cell.name;
     run.label = cell.label;
     run.study = file_.studies[cell.study].name;
     run.cell_hash = cell.cell_hash;
     run.judge_hash = cell.judge_hash;
-    run.config = cell.config;
     run.origins = origins_of(cell);
-    run.axes = cell.axes;
     run.path_bases = path_bases_of(cell, source_);
+    run.config = std::move(cell.config);
+    run.axes = std::move(cell.axes);
     for (const std::int64_t seed : cell.seeds) {
       run.name = cell.seeds.size() > 1 ? fmt::format("{}-s{}", cell.name, seed) : cell.name;
       run.seed = seed;
@@ -87,7 +90,7 @@ class Planner {
       const RunKey key{cell.cell_hash, cell.judge_hash, seed};
       const auto [first, is_new] = firsts_.try_emplace(key, First{run.name, run.cell});
       run.alias_of = is_new ? std::nullopt : std::optional(first->second.run);
-      result.runs.push_back(run);
+      result.runs.push_back(seed == cell.seeds.back() ? std::move(run) : run);
     }
   }
 
@@ -118,7 +121,7 @@ class Planner {
   }
 
  private:
-  const std::vector<Cell>& cells_;
+  std::vector<Cell>& cells_;
   const sweep::SweepFile& file_;
   const SweepSource& source_;
   std::map<RunKey, First> firsts_;

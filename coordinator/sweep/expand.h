@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "schema/config/run_values.h"
 #include "schema/protocol/messages.h"
 
 // YAML text to runs. Pure: no files, no clock, no database. Deterministic to the byte.
@@ -32,7 +33,7 @@ struct PlannedRun {
   std::string judge_hash;               // SHA-256 of the judge fields
   std::optional<std::string> alias_of;  // name of the first equal row
   std::optional<ParentRef> parent;
-  nlohmann::json config;      // flat, active, defaults filled in, paths as written
+  config::RunValues config;   // active, defaults filled in, paths as written
   nlohmann::json origins;     // {"unet.lr": "file.yaml:12", "--set": …}; absent = default
   nlohmann::json axes;        // the swept fields of the cell {dotted: value}
   nlohmann::json path_bases;  // {"data.path": dir} where a relative path is to be resolved against

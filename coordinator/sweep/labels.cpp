@@ -39,9 +39,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kShort =
     {"model.path", "from-"},
 }};
 
-json value_in(const Cell& cell, const std::string& field) {
-  const auto found = cell.config.find(config::spread(field).front());
-  return found == cell.config.end() ? json() : *found;
+const json& value_in(const Cell& cell, const std::string& field) {
+  return cell.config[config::spread(field).front()];
 }
 
 bool encoders_agree(std::span<const Cell> cells, const std::string& part) {
@@ -62,15 +61,15 @@ std::vector<std::string> swept_fields(std::span<const Cell> cells) {
   std::vector<std::string> order;
   std::set<std::string> seen;
   for (const Cell& cell : cells) {
-    for (const Setting& setting : cell.own) {
-      if (seen.insert(setting.field).second) order.push_back(setting.field);
+    for (const SharedSetting& setting : cell.own) {
+      if (seen.insert(setting->field).second) order.push_back(setting->field);
     }
   }
   std::vector<std::string> swept;
   for (const std::string& field : order) {
     const std::string name = joint_name(cells, field);
     if (std::find(swept.begin(), swept.end(), name) != swept.end()) continue;
-    const json first = value_in(cells.front(), name);
+    const json& first = value_in(cells.front(), name);
     const bool varies = std::any_of(cells.begin(), cells.end(), [&](const Cell& cell) {
       return value_in(cell, name) != first;
     });
@@ -93,7 +92,7 @@ void label_study(std::span<Cell> cells) {
   const std::vector<std::string> swept = swept_fields(cells);
   for (Cell& cell : cells) {
     for (const std::string& field : swept) {
-      const json value = value_in(cell, field);
+      const json& value = value_in(cell, field);
       if (value.is_null()) continue;
       cell.axes[field] = value;
       cell.label += (cell.label.empty() ? "" : " ") + short_form(field, value);

@@ -58,6 +58,12 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+config::Value canonical(const config::Field& field, const json& plain) {
+  return plain.is_null() ? config::Value() : config::Value(config::canonical_value(field, plain));
+}
+
+SharedSetting share(Setting setting) { return std::make_shared<const Setting>(std::move(setting)); }
+
 }  // namespace
 
 bool LayerReader::is_field(const std::string& dotted) {
@@ -113,20 +119,21 @@ Layer LayerReader::settings(const std::string& dotted, Place key, const YamlNode
                          config::value_proposal(field, plain));
       return {};
     }
-    layer.push_back({.field = name,
-                     .value = plain.is_null() ? plain : config::canonical_value(field, plain),
-                     .key = key,
-                     .value_place = value.place,
-                     .origin = origin(key)});
+    layer.push_back(share({.field = name,
+                           .value = canonical(field, plain),
+                           .key = key,
+                           .value_place = value.place,
+                           .origin = origin(key)}));
   }
   return layer;
 }
 
 void LayerReader::add(Layer found, Layer& layer) {
-  for (Setting& setting : found) {
+  for (SharedSetting& shared : found) {
+    const Setting& setting = *shared;
     const auto same = [&](const std::string& name) {
-      return std::any_of(layer.begin(), layer.end(), [&](const Setting& other) {
-        return other.field == name && !(other.value.is_null() && name != setting.field);
+      return std::any_of(layer.begin(), layer.end(), [&](const SharedSetting& other) {
+        return other->field == name && !(other->value.is_null() && name != setting.field);
       });
     };
     if (same(setting.field)) {
@@ -143,7 +150,7 @@ void LayerReader::add(Layer found, Layer& layer) {
                          "keep one of them");
       continue;
     }
-    layer.push_back(std::move(setting));
+    layer.push_back(std::move(shared));
   }
 }
 
@@ -195,11 +202,11 @@ Layer LayerReader::parent(const YamlEntry& entry) {
         "write parent: NAME");
     return {};
   }
-  return {{.field = "model.path",
-           .value = {{"run", entry.value.scalar}, {"checkpoint", "last"}},
-           .key = entry.place,
-           .value_place = entry.value.place,
-           .origin = origin(entry.place)}};
+  return {share({.field = "model.path",
+                 .value = config::Value({{"run", entry.value.scalar}, {"checkpoint", "last"}}),
+                 .key = entry.place,
+                 .value_place = entry.value.place,
+                 .origin = origin(entry.place)})};
 }
 
 void LayerReader::add_set(const std::string& text, Layer& layer) {
@@ -247,12 +254,12 @@ Layer LayerReader::settings_of_set(const std::string& name, const std::string& t
                              config::value_proposal(field, plain));
       return {};
     }
-    layer.push_back({.field = field_name,
-                     .value = plain.is_null() ? plain : config::canonical_value(field, plain),
-                     .key = {},
-                     .value_place = {},
-                     .origin = "--set",
-                     .from_set = true});
+    layer.push_back(share({.field = field_name,
+                           .value = canonical(field, plain),
+                           .key = {},
+                           .value_place = {},
+                           .origin = "--set",
+                           .from_set = true}));
   }
   return layer;
 }

@@ -18,15 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-json fields_of(const json& config, config::FieldClass wanted) {
-  json part = json::object();
-  for (const auto& [name, value] : config.items()) {
-    const config::Field* field = config::find_field(name);
-    if (field != nullptr && field->field_class == wanted) part[name] = value;
-  }
-  return part;
-}
-
 struct Numbered {
   std::string name;
   std::int64_t seed = 0;
@@ -202,20 +193,23 @@ class Connector {
 
 }  // namespace
 
-std::string science_hash(const json& config, const Cell* parent, const CellParent* reference) {
-  json science = fields_of(config, config::FieldClass::science);
-  if (parent != nullptr) {
-    science["model.path"] = {{"parent", parent->cell_hash}, {"checkpoint", reference->checkpoint}};
-    if (reference->seed) science["model.path"]["seed"] = *reference->seed;
-  } else if (reference != nullptr) {
-    science["model.path"] = {{"run", reference->sweep + "/" + reference->cell},
-                             {"checkpoint", reference->checkpoint}};
+std::string science_hash(const config::RunValues& config, const Cell* parent,
+                         const CellParent* reference) {
+  if (reference == nullptr) return sha256(config.text(config::FieldClass::science));
+  json model = {{"checkpoint", reference->checkpoint}};
+  if (parent == nullptr) {
+    model["run"] = reference->sweep + "/" + reference->cell;
+  } else {
+    model["parent"] = parent->cell_hash;
+    if (reference->seed) model["seed"] = *reference->seed;
   }
-  return sha256(canonical_json(science));
+  config::RunValues science = config;
+  science.set("model.path", config::Value(std::move(model)));
+  return sha256(science.text(config::FieldClass::science));
 }
 
-std::string judge_hash(const json& config) {
-  return sha256(canonical_json(fields_of(config, config::FieldClass::judge)));
+std::string judge_hash(const config::RunValues& config) {
+  return sha256(config.text(config::FieldClass::judge));
 }
 
 std::string run_hash(const std::string& cell_hash, std::int64_t seed) {

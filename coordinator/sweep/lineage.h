@@ -11,9 +11,9 @@ namespace sarsweep::sweep {
 
 // SHA-256 of canonical JSON {science without the seed}; a parent in the same sweep counts by its
 // own hash, one in another sweep by its name.
-std::string science_hash(const nlohmann::json& config, const Cell* parent,
+std::string science_hash(const config::RunValues& config, const Cell* parent,
                          const CellParent* reference);
-std::string judge_hash(const nlohmann::json& config);
+std::string judge_hash(const config::RunValues& config);
 std::string run_hash(const std::string& cell_hash, std::int64_t seed);
 
 // Names every cell, finds every parent and fills in the hashes; reports names given twice, unknown

@@ -23,11 +23,11 @@ std::uint64_t leading_bits(const std::string& hex) {
   return std::stoull(hex.substr(0, 15), nullptr, 16);
 }
 
-std::string value_of(const std::string& name, const json& config) {
+std::string value_of(const std::string& name, const config::RunValues& config) {
   std::string value;
   for (const std::string& field : config::spread(name)) {
-    const auto found = config.find(field);
-    const std::string part = found == config.end() ? "" : config::display(*found);
+    const json& found = config[field];
+    const std::string part = found.is_null() ? "" : config::display(found);
     if (value.empty()) {
       value = part;
     } else if (part != value && !part.empty()) {
@@ -65,7 +65,7 @@ std::string memorable_name(const std::string& study, const std::string& cell_has
   }
 }
 
-std::string fill_template(const std::string& text, const json& config) {
+std::string fill_template(const std::string& text, const config::RunValues& config) {
   std::string filled;
   std::size_t at = 0;
   while (at < text.size()) {

@@ -14,6 +14,6 @@ std::string memorable_name(const std::string& study, const std::string& cell_has
 
 // The template with each {field} replaced by its active value (nothing where it is inactive) and
 // what may not stand in a name by '-'. Throws Error(invalid) for an unknown field or an open brace.
-std::string fill_template(const std::string& text, const nlohmann::json& config);
+std::string fill_template(const std::string& text, const config::RunValues& config);
 
 }  // namespace sarsweep::sweep

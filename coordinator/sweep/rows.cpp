@@ -53,7 +53,7 @@ class StudyRows {
     const std::vector<Layer> zipped = zip();
     points.insert(points.end(), zipped.begin(), zipped.end());
     for (Layer& point : exclude(std::move(points))) {
-      const Place place = point.empty() ? study_.place : point.front().key;
+      const Place place = point.empty() ? study_.place : point.front()->key;
       add(std::move(point), "", place);
     }
     for (const NamedRow& row : study_.include) add(row.layer, row.name, row.place);
@@ -117,12 +117,13 @@ class StudyRows {
   }
 
   void report_never(const WhenEntry& when) {
-    const bool overridden = std::any_of(set_.begin(), set_.end(), [&](const Setting& setting) {
-      return std::any_of(when.condition.begin(), when.condition.end(), [&](const auto& clause) {
-        const auto names = config::spread(clause.field);
-        return std::find(names.begin(), names.end(), setting.field) != names.end();
-      });
-    });
+    const bool overridden =
+        std::any_of(set_.begin(), set_.end(), [&](const SharedSetting& setting) {
+          return std::any_of(when.condition.begin(), when.condition.end(), [&](const auto& clause) {
+            const auto names = config::spread(clause.field);
+            return std::find(names.begin(), names.end(), setting->field) != names.end();
+          });
+        });
     if (overridden) return;
     diagnostics_.error(
         when.place, "when_never_holds", "no grid point satisfies this condition",
@@ -145,9 +146,9 @@ class StudyRows {
   }
 
   static bool matches(const Row& row, const ExcludeRow& exclude) {
-    return std::all_of(exclude.pairs.begin(), exclude.pairs.end(), [&](const Setting& pair) {
-      const Setting* given = row.find(pair.field);
-      return given != nullptr && given->value == pair.value;
+    return std::all_of(exclude.pairs.begin(), exclude.pairs.end(), [&](const SharedSetting& pair) {
+      const Setting* given = row.find(pair->field);
+      return given != nullptr && given->value.json() == pair->value.json();
     });
   }
 

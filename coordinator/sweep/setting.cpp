@@ -1,49 +1,65 @@
 #include "coordinator/sweep/setting.h"
 
-#include "schema/config/fields.h"
+#include <utility>
 
 namespace sarsweep::sweep {
+namespace {
 
 using nlohmann::json;
 
+std::size_t position(std::string_view field) {
+  return static_cast<std::size_t>(config::find_field(field) - config::fields().data());
+}
+
+// The maps of two layers in one.
+SharedSetting merge(const Setting& below, const Setting& above) {
+  Setting merged = above;
+  json value = below.value.json();
+  value.update(above.value.json());
+  merged.value = config::Value(std::move(value));
+  return std::make_shared<const Setting>(std::move(merged));
+}
+
+}  // namespace
+
+SharedSetting& Row::at(std::string_view field) { return settings_[position(field)]; }
+
 void Row::apply(const Layer& layer) {
-  for (const Setting& setting : layer) {
-    if (setting.value.is_null()) {
-      settings_.erase(setting.field);
+  for (const SharedSetting& setting : layer) {
+    SharedSetting& place = at(setting->field);
+    if (setting->value.is_null()) {
+      place.reset();
       continue;
     }
-    if (setting.field == "train.steps") settings_.erase("train.epochs");
-    if (setting.field == "train.epochs") settings_.erase("train.steps");
-    Setting merged = setting;
-    const config::Field* field = config::find_field(setting.field);
-    const Setting* below = find(setting.field);
-    if (field != nullptr && field->type == config::FieldType::map && below != nullptr) {
-      merged.value = below->value;
-      merged.value.update(setting.value);
-    }
-    settings_[setting.field] = std::move(merged);
+    if (setting->field == "train.steps") at("train.epochs").reset();
+    if (setting->field == "train.epochs") at("train.steps").reset();
+    const bool map = config::find_field(setting->field)->type == config::FieldType::map;
+    place = map && place != nullptr ? merge(*place, *setting) : setting;
   }
 }
 
-const Setting* Row::find(const std::string& field) const {
-  const auto found = settings_.find(field);
-  return found == settings_.end() ? nullptr : &found->second;
+const Setting* Row::find(std::string_view field) const {
+  return config::find_field(field) == nullptr ? nullptr : settings_[position(field)].get();
 }
 
 json Row::value(const std::string& field) const {
   json common;
   for (const std::string& name : config::spread(field)) {
     const Setting* setting = find(name);
-    if (setting == nullptr || (!common.is_null() && common != setting->value)) return nullptr;
-    common = setting->value;
+    if (setting == nullptr || (!common.is_null() && common != setting->value.json())) {
+      return nullptr;
+    }
+    common = setting->value.json();
   }
   return common;
 }
 
-json Row::flat() const {
-  json flat = json::object();
-  for (const auto& [field, setting] : settings_) flat[field] = setting.value;
-  return flat;
+config::RunValues Row::values() const {
+  config::RunValues values;
+  for (const SharedSetting& setting : settings_) {
+    if (setting != nullptr) values.set(setting->field, setting->value);
+  }
+  return values;
 }
 
 }  // namespace sarsweep::sweep

@@ -1,27 +1,31 @@
 #pragma once
 
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "coordinator/sweep/yaml_node.h"
+#include "schema/config/run_values.h"
 
 namespace sarsweep::sweep {
 
 // One field given in one place of the file, or by --set.
 struct Setting {
-  std::string field;     // as in the table; text_encoders is spread
-  nlohmann::json value;  // canonical; null restores the default
+  std::string field;    // as in the table; text_encoders is spread
+  config::Value value;  // canonical; null restores the default
   Place key;
   Place value_place;
   std::string origin;  // "sweep.yaml:12" or "--set"
   bool from_set = false;
 };
 
+// Read once and never changed: every row that it reaches shares it.
+using SharedSetting = std::shared_ptr<const Setting>;
+
 // What one map of the file sets: each field once, in file order.
-using Layer = std::vector<Setting>;
+using Layer = std::vector<SharedSetting>;
 
 // What a run is given so far, lowest layer first.
 class Row {
@@ -29,14 +33,17 @@ class Row {
   // Maps merge, everything else replaces, null takes away; steps and epochs clear each other.
   void apply(const Layer& layer);
 
-  const std::map<std::string, Setting>& settings() const { return settings_; }
-  const Setting* find(const std::string& field) const;
+  // By the position of the field in the table; nullptr where it is not given.
+  const std::vector<SharedSetting>& settings() const { return settings_; }
+  const Setting* find(std::string_view field) const;
   // The value of a field or of the group name text_encoders.X where both agree; null where absent.
   nlohmann::json value(const std::string& field) const;
-  nlohmann::json flat() const;
+  config::RunValues values() const;
 
  private:
-  std::map<std::string, Setting> settings_;
+  SharedSetting& at(std::string_view field);
+
+  std::vector<SharedSetting> settings_ = std::vector<SharedSetting>(config::fields().size());
 };
 
 }  // namespace sarsweep::sweep

@@ -65,8 +65,8 @@ class StudyReader {
 
   // `parent` replaces an inherited model.path; beside one in the same map it contradicts it.
   void append_parent(Layer& layer, const Layer& parent, const YamlEntry& entry) {
-    const bool both = std::any_of(layer.begin(), layer.end(), [](const Setting& setting) {
-      return setting.field == "model.path" && !setting.value.is_null();
+    const bool both = std::any_of(layer.begin(), layer.end(), [](const SharedSetting& setting) {
+      return setting->field == "model.path" && !setting->value.is_null();
     });
     if (both) {
       diagnostics_.error(entry.place, "illegal_combination",

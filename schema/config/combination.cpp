@@ -5,33 +5,28 @@
 
 #include "schema/config/field_value.h"
 #include "schema/config/fields.h"
+#include "schema/config/run_values.h"
 
 namespace sarsweep::config {
 namespace {
 
 using nlohmann::json;
 
-// The value of a field in a config that may lack it or hold null for it.
-json at(const json& flat, const char* field) {
-  const auto found = flat.find(field);
-  return found == flat.end() ? json() : *found;
-}
-
-void check_length(const json& flat, std::vector<Problem>& problems) {
-  if (at(flat, "train.steps").is_null() || at(flat, "train.epochs").is_null()) return;
+void check_length(const RunValues& given, std::vector<Problem>& problems) {
+  if (given["train.steps"].is_null() || given["train.epochs"].is_null()) return;
   problems.push_back({"train.epochs", "illegal_combination",
                       "train.epochs and train.steps are both given", "keep one of them"});
 }
 
-void check_model(const json& flat, std::vector<Problem>& problems) {
-  if (!at(flat, "model.path").is_null()) return;
+void check_model(const RunValues& given, std::vector<Problem>& problems) {
+  if (!given["model.path"].is_null()) return;
   problems.push_back({"model.path", "missing", "model.path is missing",
                       "give a pipeline folder, or {run: NAME} for a parent run"});
 }
 
-void check_trained_parts(const json& flat, std::vector<Problem>& problems) {
-  const json vae = at(flat, "vae.mode");
-  if (at(flat, "job") == "vae") {
+void check_trained_parts(const RunValues& given, std::vector<Problem>& problems) {
+  const json& vae = given["vae.mode"];
+  if (given["job"] == "vae") {
     if (vae != "full") {
       problems.push_back({"vae.mode", "illegal_combination",
                           "vae.mode is " + display(vae) + " in a vae job",
@@ -43,22 +38,21 @@ void check_trained_parts(const json& flat, std::vector<Problem>& problems) {
     problems.push_back({"vae.mode", "illegal_combination", "vae.mode full needs job: vae",
                         "write job: vae, or vae.mode: frozen"});
   }
-  const bool frozen = at(flat, "unet.mode") == "frozen" &&
-                      at(flat, "text_encoder_1.mode") == "frozen" &&
-                      at(flat, "text_encoder_2.mode") == "frozen" && vae == "frozen" &&
-                      at(flat, "token.train") != true;
-  if (frozen && at(flat, "train.steps") != 0) {
+  const bool frozen = given["unet.mode"] == "frozen" && given["text_encoder_1.mode"] == "frozen" &&
+                      given["text_encoder_2.mode"] == "frozen" && vae == "frozen" &&
+                      given["token.train"] != true;
+  if (frozen && given["train.steps"] != 0) {
     problems.push_back({"unet.mode", "illegal_combination",
                         "nothing is trained: unet, text encoders and vae are all frozen",
                         "set one mode to full or lora, or train.steps: 0 to evaluate only"});
   }
 }
 
-void check_refinement(const json& flat, std::vector<Problem>& problems) {
-  if (at(flat, "vae.mode") != "decoder") return;
+void check_refinement(const RunValues& given, std::vector<Problem>& problems) {
+  if (given["vae.mode"] != "decoder") return;
   for (const char* weight :
        {"vae.rayleigh_weight", "vae.histogram_weight", "vae.texture_weight", "vae.anchor_weight"}) {
-    if (at(flat, weight) != 0) return;
+    if (given[weight] != 0) return;
   }
   problems.push_back({"vae.mode", "illegal_combination",
                       "vae.mode is decoder and all weights of its losses are 0",
@@ -67,11 +61,11 @@ void check_refinement(const json& flat, std::vector<Problem>& problems) {
                       "or write vae.mode: frozen"});
 }
 
-void check_batch(const json& flat, std::vector<Problem>& problems) {
-  const json micro = at(flat, "train.micro_batch");
-  const json batch = at(flat, "train.global_batch");
+void check_batch(const RunValues& given, std::vector<Problem>& problems) {
+  const json& micro = given["train.micro_batch"];
+  const json& batch = given["train.global_batch"];
   if (!micro.is_number() || !batch.is_number()) return;
-  const json gpus = at(flat, "resources.gpus");
+  const json& gpus = given["resources.gpus"];
   const std::int64_t slots = gpus.is_number() ? gpus.get<std::int64_t>() : 1;
   const std::int64_t unit = micro.get<std::int64_t>() * slots;
   const std::int64_t size = batch.get<std::int64_t>();
@@ -85,8 +79,8 @@ void check_batch(const json& flat, std::vector<Problem>& problems) {
                       "nearest: " + nearest});
 }
 
-void check_resolution(const json& flat, std::vector<Problem>& problems) {
-  const json resolution = at(flat, "data.resolution");
+void check_resolution(const RunValues& given, std::vector<Problem>& problems) {
+  const json& resolution = given["data.resolution"];
   if (!resolution.is_number()) return;
   const std::int64_t side = resolution.get<std::int64_t>();
   if (side % 8 == 0) return;
@@ -95,16 +89,16 @@ void check_resolution(const json& flat, std::vector<Problem>& problems) {
                       fmt::format("nearest: {}, {}", side / 8 * 8, side / 8 * 8 + 8)});
 }
 
-void check_flip(const json& flat, std::vector<Problem>& problems) {
-  const json flip = at(flat, "data.flip");
-  if (flip.is_null() || flip == "none" || !at(flat, "data.range_axis").is_null()) return;
+void check_flip(const RunValues& given, std::vector<Problem>& problems) {
+  const json& flip = given["data.flip"];
+  if (flip.is_null() || flip == "none" || !given["data.range_axis"].is_null()) return;
   problems.push_back({"data.range_axis", "missing",
                       "data.range_axis is missing where data.flip is " + display(flip),
                       "write columns where range is horizontal, rows where it is vertical"});
 }
 
-void check_betas(const json& flat, std::vector<Problem>& problems) {
-  const json betas = at(flat, "train.betas");
+void check_betas(const RunValues& given, std::vector<Problem>& problems) {
+  const json& betas = given["train.betas"];
   const bool below_one = std::all_of(betas.begin(), betas.end(), [](const json& beta) {
     return !beta.is_number() || beta.get<double>() < 1;
   });
@@ -115,17 +109,21 @@ void check_betas(const json& flat, std::vector<Problem>& problems) {
 
 }  // namespace
 
-std::vector<Problem> combination_problems(const json& flat) {
+std::vector<Problem> combination_problems(const RunValues& given) {
   std::vector<Problem> problems;
-  check_length(flat, problems);
-  check_model(flat, problems);
-  check_trained_parts(flat, problems);
-  check_refinement(flat, problems);
-  check_batch(flat, problems);
-  check_resolution(flat, problems);
-  check_flip(flat, problems);
-  check_betas(flat, problems);
+  check_length(given, problems);
+  check_model(given, problems);
+  check_trained_parts(given, problems);
+  check_refinement(given, problems);
+  check_batch(given, problems);
+  check_resolution(given, problems);
+  check_flip(given, problems);
+  check_betas(given, problems);
   return problems;
+}
+
+std::vector<Problem> combination_problems(const json& flat) {
+  return combination_problems(RunValues(flat));
 }
 
 }  // namespace sarsweep::config

@@ -135,6 +135,10 @@ bool ordered(const json& a, Comparison comparison, const json& b) {
   return false;
 }
 
+}  // namespace
+
+Condition parse_condition(std::string_view text) { return ConditionParser(text).parse(); }
+
 bool holds(const Clause& clause, const json& actual) {
   if (clause.comparison == Comparison::not_equal)
     return actual.is_null() || !same(actual, clause.value);
@@ -146,10 +150,6 @@ bool holds(const Clause& clause, const json& actual) {
   }
   return ordered(actual, clause.comparison, clause.value);
 }
-
-}  // namespace
-
-Condition parse_condition(std::string_view text) { return ConditionParser(text).parse(); }
 
 bool holds(const Condition& condition, const FieldLookup& lookup) {
   return std::all_of(condition.begin(), condition.end(),

@@ -30,5 +30,7 @@ using FieldLookup = std::function<nlohmann::json(const std::string& field)>;
 
 // An absent field makes only `!=` true. Text and numbers are never equal; texts have no order.
 bool holds(const Condition& condition, const FieldLookup& lookup);
+// Of one clause and the value of its field.
+bool holds(const Clause& clause, const nlohmann::json& actual);
 
 }  // namespace sarsweep::config

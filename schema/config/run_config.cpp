@@ -1,12 +1,13 @@
 // From a few fields to a complete config and back: nesting, defaults, activity, legality.
 #include <fmt/format.h>
 
-#include <unordered_map>
+#include <algorithm>
 
 #include "schema/base/error.h"
 #include "schema/config/condition.h"
 #include "schema/config/field_value.h"
 #include "schema/config/fields.h"
+#include "schema/config/run_values.h"
 
 namespace sarsweep::config {
 namespace {
@@ -26,39 +27,26 @@ void flatten_into(const json& nested, const std::string& prefix, json& flat) {
   }
 }
 
-const Condition& activity(const Field& field) {
-  static const std::unordered_map<std::string_view, Condition> conditions = [] {
-    std::unordered_map<std::string_view, Condition> parsed;
-    for (const Field& row : fields()) {
-      parsed[row.name] = row.active_when.empty() ? Condition() : parse_condition(row.active_when);
-    }
-    return parsed;
-  }();
-  return conditions.at(field.name);
+RunValues defaults() {
+  RunValues values;
+  for (const Field& field : fields()) values.set(field, Value(field.default_value));
+  return values;
 }
 
-bool is_active(const Field& field, const json& flat) {
-  return holds(activity(field), [&](const std::string& name) {
-    const auto found = flat.find(name);
-    return found == flat.end() ? json() : *found;
-  });
-}
-
-void derive(json& flat, const json& given) {
-  const auto is_given = [&](const char* name) {
-    return given.contains(name) && !given[name].is_null();
-  };
-  if (!is_given("train.steps") && !is_given("train.epochs")) flat["train.epochs"] = kDefaultEpochs;
-  if (flat["job"] == "vae") {
-    if (!is_given("vae.mode")) flat["vae.mode"] = "full";
+void derive(RunValues& values, const RunValues& given) {
+  if (!given.contains("train.steps") && !given.contains("train.epochs")) {
+    values.set("train.epochs", Value(kDefaultEpochs));
+  }
+  if (values["job"] == "vae") {
+    if (!given.contains("vae.mode")) values.set("vae.mode", Value("full"));
     for (const char* weight : {"vae.rayleigh_weight", "vae.histogram_weight"}) {
-      if (!is_given(weight)) flat[weight] = 0.0;
+      if (!given.contains(weight)) values.set(weight, Value(0.0));
     }
   }
   for (const std::string part : {"unet", "text_encoder_1", "text_encoder_2"}) {
-    json& alpha = flat[part + ".alpha"];
-    const json& rank = flat[part + ".rank"];
-    if (alpha.is_null() && rank.is_number()) alpha = rank.get<double>() / 2;
+    const json& rank = values[part + ".rank"];
+    if (values.contains(part + ".alpha") || !rank.is_number()) continue;
+    values.set(part + ".alpha", Value(rank.get<double>() / 2));
   }
 }
 
@@ -88,38 +76,74 @@ json flatten(const json& nested) {
   return flat;
 }
 
+const Condition& activity(const Field& field) {
+  static const std::vector<Condition> conditions = [] {
+    std::vector<Condition> parsed;
+    for (const Field& row : fields()) {
+      parsed.push_back(row.active_when.empty() ? Condition() : parse_condition(row.active_when));
+    }
+    return parsed;
+  }();
+  return conditions[static_cast<std::size_t>(&field - fields().data())];
+}
+
+bool is_active(const Field& field, const RunValues& complete) {
+  const Condition& condition = activity(field);
+  return std::all_of(condition.begin(), condition.end(),
+                     [&](const Clause& clause) { return holds(clause, complete[clause.field]); });
+}
+
+RunValues with_defaults(const RunValues& given) {
+  static const RunValues all = defaults();
+  RunValues values = all;
+  for (const Field& field : fields()) {
+    if (!given.at(field).is_null()) values.set(field, given.at(field));
+  }
+  derive(values, given);
+  return values;
+}
+
+RunValues active_only(const RunValues& complete) {
+  RunValues active = complete;
+  for (const Field& field : fields()) {
+    if (!complete.at(field).is_null() && !is_active(field, complete)) active.set(field, Value());
+  }
+  return active;
+}
+
 json with_defaults(const json& flat) {
+  const RunValues values = with_defaults(RunValues(flat));
   json complete = flat;
   for (const Field& field : fields()) {
-    json& value = complete[std::string(field.name)];
-    if (value.is_null()) value = field.default_value;
+    complete[std::string(field.name)] = values.at(field).json();
   }
-  derive(complete, flat);
   return complete;
 }
 
 json active_only(const json& flat) {
+  const RunValues values(flat);
   json active = json::object();
   for (const auto& [name, value] : flat.items()) {
     const Field* field = find_field(name);
-    if (field == nullptr || is_active(*field, flat)) active[name] = value;
+    if (field == nullptr || is_active(*field, values)) active[name] = value;
   }
   return active;
 }
 
 void require_valid(const json& flat) {
+  const RunValues values(flat);
   for (const auto& [name, value] : flat.items()) {
     const Field* field = find_field(name);
     if (field == nullptr) {
       const std::string nearest = nearest_field(name);
       refuse(name, "is not a field" + (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
     }
-    if (!is_active(*field, flat)) continue;
+    if (!is_active(*field, values)) continue;
     if (const auto fault = check_value(*field, value)) {
       refuse(name, *fault + "; " + value_proposal(*field, value));
     }
   }
-  const std::vector<Problem> problems = combination_problems(flat);
+  const std::vector<Problem> problems = combination_problems(values);
   if (problems.empty()) return;
   const Problem& first = problems.front();
   throw Error(ErrorCode::invalid,

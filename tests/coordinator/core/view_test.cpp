@@ -92,7 +92,7 @@ TEST(Selector, FindsNamesPrefixesAndGroups) {
 TEST(Views, QueueWorkersAndSweepsShowWhatWaitsAndWhoWorks) {
   Bench bench;
   bench.sweep.runs = {planned("a"), planned("b")};
-  bench.sweep.runs[1].config["resources.priority"] = "high";
+  bench.sweep.runs[1].config.set("resources.priority", config::Value("high"));
   bench.submit();
   EXPECT_EQ(bench.core->queue()[0]["name"], "b");
   bench.add_worker();

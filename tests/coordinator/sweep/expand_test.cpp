@@ -106,12 +106,13 @@ runs: {long: {}, short: {train.steps: 10}}
 }
 
 TEST(Expand, ConfigHasDefaultsAndNothingInactiveOrNull) {
-  const json config =
+  const config::RunValues config =
       expand_text(kHead + "runs: {a: {text_encoders.mode: lora}}\n").runs.at(0).config;
   EXPECT_EQ(config["train.epochs"], 8);
   EXPECT_EQ(config["text_encoder_2.alpha"], 4.0);
   EXPECT_FALSE(config.contains("unet.rank"));
-  for (const auto& [name, value] : config.items()) EXPECT_FALSE(value.is_null()) << name;
+  const json flat = config.flat();
+  for (const auto& [name, value] : flat.items()) EXPECT_FALSE(value.is_null()) << name;
 }
 
 TEST(Expand, OriginsNameFileLineOrSet) {
@@ -325,7 +326,7 @@ TEST(Expand, TheSameTextGivesTheSameBytes) {
   const auto dump = [&] {
     std::string bytes;
     for (const PlannedRun& run : expand_text(text).runs) {
-      bytes += run.name + run.label + run.run_hash + run.config.dump() + run.origins.dump() +
+      bytes += run.name + run.label + run.run_hash + run.config.text() + run.origins.dump() +
                run.axes.dump();
     }
     return bytes;

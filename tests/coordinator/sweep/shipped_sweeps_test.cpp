@@ -29,9 +29,9 @@ TEST(ShippedSweeps, EveryOneExpandsToRunsThatCanStart) {
     EXPECT_EQ(sweep.name, name);
     EXPECT_FALSE(sweep.runs.empty());
     for (const PlannedRun& run : sweep.runs) {
-      EXPECT_NO_THROW(config::require_valid(config::with_defaults(run.config))) << run.name;
+      EXPECT_NO_THROW(config::require_valid(config::with_defaults(run.config.flat()))) << run.name;
       EXPECT_FALSE(run.alias_of) << run.name;
-      EXPECT_NO_THROW(resolve_protocol(run.config)) << run.name;
+      EXPECT_NO_THROW(resolve_protocol(run.config.flat())) << run.name;
     }
   }
   EXPECT_GE(files, 3);
@@ -58,9 +58,9 @@ TEST(ShippedSweeps, TheQuickstartCrossesModeRankAndBatch) {
   const ExpandedSweep sweep = shipped("quickstart");
   std::set<std::string> modes, batches, ranks;
   for (const PlannedRun& run : sweep.runs) {
-    modes.insert(run.config.at("unet.mode"));
-    batches.insert(run.config.at("train.global_batch").dump());
-    ranks.insert(run.config.value("text_encoder_1.rank", nlohmann::json()).dump());
+    modes.insert(run.config["unet.mode"]);
+    batches.insert(run.config["train.global_batch"].dump());
+    ranks.insert(run.config["text_encoder_1.rank"].dump());
     ASSERT_TRUE(run.parent);
     EXPECT_EQ(run.parent->sweep + "/" + run.parent->cell, "tiny-base/unet");
   }
@@ -73,8 +73,7 @@ TEST(ShippedSweeps, TheQuickstartCrossesModeRankAndBatch) {
 TEST(ShippedSweeps, MstarHasSixTrainedRunsAndTheBase) {
   const ExpandedSweep sweep = shipped("mstar", {"data.path=/data/mstar"});
   int trained = 0;
-  for (const PlannedRun& run : sweep.runs)
-    trained += run.config.value("train.steps", 1) > 0 ? 1 : 0;
+  for (const PlannedRun& run : sweep.runs) trained += run.config["train.steps"] == 0 ? 0 : 1;
   EXPECT_EQ(trained, 6);
   EXPECT_EQ(sweep.runs.at(0).name, "base");
   EXPECT_EQ(sweep.runs.at(0).config["train.steps"], 0);

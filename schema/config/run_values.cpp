@@ -1,0 +1,106 @@
+#include "schema/config/run_values.h"
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+
+#include "schema/base/error.h"
+#include "schema/base/json_text.h"
+
+namespace sarsweep::config {
+namespace {
+
+using nlohmann::json;
+
+const Value kNoValue;
+
+struct Key {
+  std::size_t field;
+  std::string text;  // "\"unet.lr\":"
+};
+
+// The order of canonical JSON.
+std::span<const Key> sorted_keys() {
+  static const std::vector<Key> keys = [] {
+    std::vector<Key> all;
+    for (std::size_t i = 0; i < fields().size(); ++i) {
+      all.push_back({i, canonical_json(std::string(fields()[i].name)) + ":"});
+    }
+    std::sort(all.begin(), all.end(), [](const Key& a, const Key& b) {
+      return fields()[a.field].name < fields()[b.field].name;
+    });
+    return all;
+  }();
+  return keys;
+}
+
+}  // namespace
+
+Value::Value(nlohmann::json value) {
+  if (value.is_null()) return;
+  std::string text = canonical_json(value);
+  entry_ = std::make_shared<const Entry>(Entry{std::move(value), std::move(text)});
+}
+
+const json& Value::json() const {
+  static const nlohmann::json null;
+  return entry_ == nullptr ? null : entry_->value;
+}
+
+const std::string& Value::text() const {
+  static const std::string null = "null";
+  return entry_ == nullptr ? null : entry_->text;
+}
+
+RunValues::RunValues() : values_(fields().size()) {}
+
+RunValues::RunValues(const json& flat) : RunValues() {
+  for (const auto& [name, value] : flat.items()) {
+    if (const Field* field = find_field(name)) set(*field, Value(value));
+  }
+}
+
+const Value& RunValues::at(std::string_view field) const {
+  const Field* found = find_field(field);
+  return found == nullptr ? kNoValue : at(*found);
+}
+
+void RunValues::set(std::string_view field, Value value) {
+  const Field* found = find_field(field);
+  if (found == nullptr) {
+    throw Error(ErrorCode::internal, std::string(field) + " is not a field", std::string(field));
+  }
+  set(*found, std::move(value));
+}
+
+json RunValues::flat() const {
+  json flat = json::object();
+  for (const Key& key : sorted_keys()) {
+    const Value& value = values_[key.field];
+    if (!value.is_null()) flat[std::string(fields()[key.field].name)] = value.json();
+  }
+  return flat;
+}
+
+template <typename Wanted>
+std::string RunValues::text_of(Wanted wanted) const {
+  std::string text = "{";
+  for (const Key& key : sorted_keys()) {
+    const Value& value = values_[key.field];
+    if (value.is_null() || !wanted(fields()[key.field])) continue;
+    if (text.size() > 1) text += ',';
+    text += key.text;
+    text += value.text();
+  }
+  return text + '}';
+}
+
+std::string RunValues::text() const {
+  return text_of([](const Field&) { return true; });
+}
+
+std::string RunValues::text(FieldClass wanted) const {
+  return text_of([&](const Field& field) { return field.field_class == wanted; });
+}
+
+}  // namespace sarsweep::config
