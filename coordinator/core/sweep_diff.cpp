@@ -20,7 +20,10 @@ class Comparison {
   Comparison(Connection& connection, const ExpandedSweep& expanded, const SweepSource& source)
       : runs_(connection), sweeps_(connection), expanded_(expanded), source_(source) {
     diff_.rows.resize(expanded.runs.size());
-    for (std::size_t i = 0; i < expanded.runs.size(); ++i) index_[expanded.runs[i].name] = i;
+    for (std::size_t i = 0; i < expanded.runs.size(); ++i) {
+      index_[expanded.runs[i].name] = i;
+      cells_[expanded.runs[i].cell].push_back(i);
+    }
   }
 
   SweepDiff finish() {
@@ -64,13 +67,16 @@ class Comparison {
   }
 
   void link_inside(std::size_t i, const ParentRef& parent) {
-    std::vector<std::size_t> cell;
-    for (std::size_t k = 0; k < expanded_.runs.size(); ++k) {
-      if (k == i || expanded_.runs[k].cell != parent.cell) continue;
-      cell.push_back(k);
-      if (expanded_.runs[k].seed == parent.seed) diff_.rows[i].parent_index = k;
+    const auto cell = cells_.find(parent.cell);
+    if (cell == cells_.end()) return;
+    std::optional<std::size_t>& found = diff_.rows[i].parent_index;
+    std::vector<std::size_t> others;
+    for (const std::size_t k : cell->second) {
+      if (k == i) continue;
+      others.push_back(k);
+      if (expanded_.runs[k].seed == parent.seed) found = k;
     }
-    if (!diff_.rows[i].parent_index && cell.size() == 1) diff_.rows[i].parent_index = cell.front();
+    if (!found && others.size() == 1) found = others.front();
   }
 
   void link_outside(std::size_t i, const ParentRef& parent) {
@@ -119,9 +125,11 @@ class Comparison {
   // A finished run with the same science, judged alike, on the very same paths.
   std::optional<RunRow> find_source(std::size_t i) {
     const PlannedRun& planned = expanded_.runs[i];
+    const std::vector<RunRow> same = runs_.with_hash(diff_.rows[i].run_hash);
+    if (same.empty()) return std::nullopt;
     const std::string paths = absolute(planned.config.text(), planned.path_bases.dump());
     std::optional<RunRow> found;
-    for (const RunRow& run : runs_.with_hash(diff_.rows[i].run_hash)) {
+    for (const RunRow& run : same) {
       if (run.state != RunState::done || run.judge_hash != planned.judge_hash) continue;
       if (absolute(run.config, run.path_bases) == paths) found = runs_.need(run.data_run());
     }
@@ -174,6 +182,7 @@ class Comparison {
   const ExpandedSweep& expanded_;
   const SweepSource& source_;
   std::map<std::string, std::size_t> index_;
+  std::map<std::string, std::vector<std::size_t>> cells_;  // the runs of each
   SweepDiff diff_;
 };
 
