@@ -7,10 +7,6 @@ namespace {
 
 using nlohmann::json;
 
-std::size_t position(std::string_view field) {
-  return static_cast<std::size_t>(config::find_field(field) - config::fields().data());
-}
-
 // The maps of two layers in one.
 SharedSetting merge(const Setting& below, const Setting& above) {
   Setting merged = above;
@@ -22,7 +18,9 @@ SharedSetting merge(const Setting& below, const Setting& above) {
 
 }  // namespace
 
-SharedSetting& Row::at(std::string_view field) { return settings_[position(field)]; }
+SharedSetting& Row::at(std::string_view field) {
+  return settings_[config::position(*config::find_field(field))];
+}
 
 void Row::apply(const Layer& layer) {
   for (const SharedSetting& setting : layer) {
@@ -39,7 +37,8 @@ void Row::apply(const Layer& layer) {
 }
 
 const Setting* Row::find(std::string_view field) const {
-  return config::find_field(field) == nullptr ? nullptr : settings_[position(field)].get();
+  const config::Field* known = config::find_field(field);
+  return known == nullptr ? nullptr : settings_[config::position(*known)].get();
 }
 
 json Row::value(const std::string& field) const {
@@ -56,8 +55,9 @@ json Row::value(const std::string& field) const {
 
 config::RunValues Row::values() const {
   config::RunValues values;
-  for (const SharedSetting& setting : settings_) {
-    if (setting != nullptr) values.set(setting->field, setting->value);
+  for (const config::Field& field : config::fields()) {
+    const SharedSetting& setting = settings_[config::position(field)];
+    if (setting != nullptr) values.set(field, setting->value);
   }
   return values;
 }

@@ -34,6 +34,10 @@ std::string_view group_of(std::string_view dotted) {
 
 std::span<const Field> fields() { return table(); }
 
+std::size_t position(const Field& field) {
+  return static_cast<std::size_t>(&field - table().data());
+}
+
 const Field* find_field(std::string_view dotted) {
   static const std::unordered_map<std::string_view, const Field*> index = [] {
     std::unordered_map<std::string_view, const Field*> by_name;

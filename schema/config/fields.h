@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,6 +52,7 @@ struct Field {
 };
 
 std::span<const Field> fields();                   // in the order of docs/fields.md
+std::size_t position(const Field& field);          // in fields(); `field` is a row of it
 const Field* find_field(std::string_view dotted);  // nullptr: unknown
 std::string nearest_field(
     std::string_view dotted);  // within edit distance 2 of the last part; or empty

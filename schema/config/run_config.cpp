@@ -84,7 +84,7 @@ const Condition& activity(const Field& field) {
     }
     return parsed;
   }();
-  return conditions[static_cast<std::size_t>(&field - fields().data())];
+  return conditions[position(field)];
 }
 
 bool is_active(const Field& field, const RunValues& complete) {

@@ -1,7 +1,6 @@
 #include "schema/config/run_values.h"
 
 #include <algorithm>
-#include <numeric>
 #include <span>
 
 #include "schema/base/error.h"

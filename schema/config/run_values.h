@@ -55,9 +55,6 @@ class RunValues {
   std::string text(FieldClass wanted) const;
 
  private:
-  static std::size_t position(const Field& field) {
-    return static_cast<std::size_t>(&field - fields().data());
-  }
   template <typename Wanted>
   std::string text_of(Wanted wanted) const;
 
