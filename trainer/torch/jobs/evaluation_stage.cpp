@@ -22,10 +22,11 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kChunk = 16;  // pictures between two looks at the signals
-// Small pictures are sampled together on a CPU as well, always the same ones, in chunks that keep
+// Small pictures are sampled together on a CPU as well, always the same ones; a chunk of them keeps
 // eight threads busy.
-constexpr int kSmall = 256;
-constexpr std::size_t kTogether = 8;
+constexpr int kTogether = 8;
+constexpr std::size_t kSmallChunk = 64;
+constexpr int kSmall = 256;  // pixels a side
 
 struct Protocol {
   json block;
@@ -57,7 +58,7 @@ Protocol parse_protocol(const json& block, const EvaluationRequest& request, int
     protocol.sampling.cfg = block.value("cfg", protocol.sampling.cfg);
     protocol.sampling.height = protocol.sampling.width = resolution;
     protocol.sampling.batch = static_cast<int>(kChunk);
-    protocol.sampling.cpu_batch = resolution <= kSmall ? static_cast<int>(kTogether) : 1;
+    protocol.sampling.cpu_batch = kTogether;
     return protocol;
   } catch (const json::exception& error) {
     throw Error(ErrorCode::invalid,
@@ -135,7 +136,7 @@ class Evaluation {
 
   void generate(std::int64_t seed) {
     const long total = static_cast<long>(items_.size());
-    const std::size_t chunk = kTogether * (protocol_.sampling.cpu_batch > 1 ? 8 : 2);
+    const std::size_t chunk = protocol_.sampling.height <= kSmall ? kSmallChunk : kChunk;
     for (std::size_t begin = 0; begin < items_.size(); begin += chunk) {
       run_.stage("evaluate", static_cast<long>(begin), total);
       const std::size_t end = std::min(begin + chunk, items_.size());

@@ -87,7 +87,7 @@ class Sampling {
   // finish(scaled latents [n,4,h,w]) of every group of pictures, one below the other.
   at::Tensor run(const std::function<at::Tensor(const at::Tensor&)>& finish) const {
     const bool on_cpu = weight_of(pipeline_.unet).device().is_cpu();
-    const std::int64_t size = on_cpu ? options_.cpu_batch : options_.batch;
+    const std::int64_t size = !on_cpu ? options_.batch : small() ? options_.cpu_batch : 1;
     const auto count = static_cast<std::int64_t>(pictures_.size());
     std::vector<at::Tensor> results(static_cast<std::size_t>((count + size - 1) / size));
     const auto make = [&](std::int64_t first, std::int64_t last) {

@@ -21,10 +21,10 @@ struct SampleOptions {
   double strength = 0.3;  // of pictures that begin from another one, in (0,1]
   Tiles tiles = Tiles::automatic;
   int batch = 4;  // pictures at once on a GPU
-  // Pictures at once on a CPU. Sums of another batch size are grouped otherwise: where each goes
-  // alone, the bytes of a picture depend on its own request only, and up to 256x256 pixels not even
-  // on the number of threads, of which each makes other pictures; else the last digits depend on
-  // both.
+  // Pictures at once on a CPU, if they have up to 256x256 pixels; larger ones go alone. Sums of
+  // another batch size are grouped otherwise: where each goes alone, the bytes of a picture depend
+  // on its own request only, and of small ones not even on the number of threads, of which each
+  // makes other pictures; else the last digits depend on both.
   int cpu_batch = 1;
 };
 
