@@ -146,21 +146,23 @@ RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& re
   RefinementTerms terms;
   const at::Tensor amplitude = linear_amplitude(decoded, stretch);
   const at::Tensor truth = linear_amplitude(real, stretch).detach();
+  const auto add = [&](const char* name, double weight, const at::Tensor& loss) {
+    terms.push_back({name, weight, loss.to(at::kFloat), {}});
+  };
   if (config.rayleigh_weight > 0) {
-    const at::Tensor loss = rayleigh_term(amplitude, truth, config.literal_rayleigh);
-    terms.push_back({"rayleigh", config.rayleigh_weight, loss.to(at::kFloat), {}});
+    add("rayleigh", config.rayleigh_weight,
+        rayleigh_term(amplitude, truth, config.literal_rayleigh));
   }
   if (config.histogram_weight > 0) {
-    const at::Tensor loss = histogram_term(amplitude, truth, config.histogram_bins);
-    terms.push_back({"histogram", config.histogram_weight, loss.to(at::kFloat), {}});
+    add("histogram", config.histogram_weight,
+        histogram_term(amplitude, truth, config.histogram_bins));
   }
   if (config.texture_weight > 0) {
-    const at::Tensor loss = texture_term(amplitude, truth, config.histogram_bins);
-    terms.push_back({"texture", config.texture_weight, loss.to(at::kFloat), {}});
+    add("texture", config.texture_weight, texture_term(amplitude, truth, config.histogram_bins));
   }
   if (config.anchor_weight > 0) {
-    const at::Tensor loss = (decoded.to(at::kFloat) - real).abs().mean(at::IntArrayRef(kPicture));
-    terms.push_back({"anchor", config.anchor_weight, loss, {}});
+    add("anchor", config.anchor_weight,
+        (decoded.to(at::kFloat) - real).abs().mean(at::IntArrayRef(kPicture)));
   }
   return terms;
 }
