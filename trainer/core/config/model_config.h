@@ -57,6 +57,7 @@ struct SchedulerConfig {  // of scheduler/scheduler_config.json; SDXL's values b
   int steps_offset = 1;
   nlohmann::json json;
 
+  bool predicts_velocity() const { return prediction_type == "v_prediction"; }
   void set_prediction_type(const std::string& type);  // and the json's
 };
 

@@ -71,6 +71,11 @@ Tail parse_tail(const std::string& text) {
   return text == "drop" ? Tail::drop : Tail::flush;
 }
 
+std::optional<Prediction> parse_prediction(const std::string& text) {
+  if (text == "model") return std::nullopt;
+  return text == "v" ? Prediction::velocity : Prediction::epsilon;
+}
+
 LrShape parse_shape(const std::string& text) {
   if (text == "linear") return LrShape::linear;
   return text == "cosine" ? LrShape::cosine : LrShape::constant;
@@ -99,8 +104,7 @@ TrainConfig parse_train(const json& flat) {
   train.tail = parse_tail(flat.at("train.tail").get<std::string>());
   train.noise_offset = flat.at("train.noise_offset").get<double>();
   train.min_snr_gamma = parse_optional<double>(flat.at("train.min_snr_gamma"));
-  train.prediction =
-      flat.at("train.prediction") == "v" ? Prediction::velocity : Prediction::epsilon;
+  train.prediction = parse_prediction(flat.at("train.prediction").get<std::string>());
   train.bf16 = flat.at("train.precision") == "bf16";
   train.recompute_blocks = flat.at("train.gradient_checkpointing") == "block";
   train.latent_mean = flat.at("train.latents") == "mean";

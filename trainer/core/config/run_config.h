@@ -68,10 +68,10 @@ struct TrainConfig {
   Tail tail = Tail::flush;
   double noise_offset = 0;
   std::optional<double> min_snr_gamma;
-  Prediction prediction = Prediction::epsilon;
-  bool bf16 = false;              // train.precision; weights, optimizer and losses stay fp32
-  bool recompute_blocks = false;  // train.gradient_checkpointing: block
-  bool latent_mean = false;       // latents are the posterior's mean, not a draw
+  std::optional<Prediction> prediction;  // none: what the model predicts
+  bool bf16 = false;                     // train.precision; weights, optimizer and losses stay fp32
+  bool recompute_blocks = false;         // train.gradient_checkpointing: block
+  bool latent_mean = false;              // latents are the posterior's mean, not a draw
   std::array<double, 2> betas{};
   double eps = 0, weight_decay = 0, clip_norm = 0;
   bool clip_by_part = true;  // the VAE by its own norm, all else by theirs

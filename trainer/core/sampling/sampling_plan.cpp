@@ -167,7 +167,7 @@ SamplingPlan plan_sampling(const SchedulerConfig& scheduler, const std::string& 
   const std::vector<double> times = sampling_timesteps(scheduler, sampler, steps);
   const std::size_t first = first_step(steps, strength);
   const Levels levels(scheduler, sampler);
-  const bool velocity = scheduler.prediction_type == "v_prediction";
+  const bool velocity = scheduler.predicts_velocity();
   SamplingPlan plan;
   for (std::size_t i = first; i < times.size(); ++i) {
     const double sigma = levels.sigma(times[i]);

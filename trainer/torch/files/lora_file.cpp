@@ -148,7 +148,7 @@ void save_lora(const std::filesystem::path& file, Pipeline& pipeline, LoraFormat
                DType dtype, const std::map<std::string, std::string>& metadata) {
   std::map<std::string, std::string> all = metadata;
   if (format == LoraFormat::kohya) {
-    const bool velocity = pipeline.scheduler.prediction_type == "v_prediction";
+    const bool velocity = pipeline.scheduler.predicts_velocity();
     all.emplace("modelspec.prediction_type", velocity ? "v" : "epsilon");
   }
   save_lora(file, lora_layers(pipeline), format, dtype, all);

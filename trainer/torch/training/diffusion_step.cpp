@@ -32,6 +32,10 @@ at::Tensor min_snr_table(const NoiseSchedule& schedule, double gamma, Prediction
   return table(weights, device);
 }
 
+Prediction prediction_of(const SchedulerConfig& scheduler) {
+  return scheduler.predicts_velocity() ? Prediction::velocity : Prediction::epsilon;
+}
+
 at::Device device_of(const Component& component) {
   return component.parameters().front().second.device();
 }
@@ -46,6 +50,7 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
       config_(config),
       stretch_(stretch_kind(config.stretch)),
       rule_(select_trainable(pipeline, config, seed), config.train, schedule),
+      prediction_(config.train.prediction.value_or(prediction_of(pipeline.scheduler))),
       trains_text_(trains_text(config)),
       compute_type_(config.train.bf16 ? at::kBFloat16 : at::kFloat) {
   hold_narrow(pipeline.unet);
@@ -56,15 +61,15 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
   pipeline.text_encoder_2.set_pooling(pooling);
   pipeline.unet.set_activations(config.train.recompute_blocks ? Activations::recompute
                                                               : Activations::keep);
-  const bool velocity = config.train.prediction == Prediction::velocity;
-  pipeline.scheduler.set_prediction_type(velocity ? "v_prediction" : "epsilon");
+  pipeline.scheduler.set_prediction_type(prediction_ == Prediction::velocity ? "v_prediction"
+                                                                             : "epsilon");
   const NoiseSchedule noise =
       make_noise_schedule(pipeline.scheduler.beta_start, pipeline.scheduler.beta_end);
   const at::Device device = device_of(pipeline.unet);
   signal_ = table(noise.signal, device);
   noise_ = table(noise.noise, device);
   if (config.train.min_snr_gamma) {
-    weight_ = min_snr_table(noise, *config.train.min_snr_gamma, config.train.prediction, device);
+    weight_ = min_snr_table(noise, *config.train.min_snr_gamma, prediction_, device);
   }
 }
 
@@ -92,7 +97,7 @@ DiffusionStep::Pass DiffusionStep::predict(const TrainBatch& batch) {
   const at::Tensor sigma = per_image(noise_.index_select(0, timesteps));
   const at::Tensor noisy = alpha * latents + sigma * noise;
   const at::Tensor target =
-      config_.train.prediction == Prediction::velocity ? alpha * noise - sigma * latents : noise;
+      prediction_ == Prediction::velocity ? alpha * noise - sigma * latents : noise;
   const Conditioning text = conditioning_of(batch);
   const at::Tensor prediction =
       pipeline_.unet.forward(noisy.to(compute_type_), timesteps, text.context.to(compute_type_),
@@ -111,7 +116,7 @@ at::Tensor DiffusionStep::clean_latents(const at::Tensor& noisy, const at::Tenso
                                         const at::Tensor& timesteps) const {
   const at::Tensor alpha = per_image(signal_.index_select(0, timesteps));
   const at::Tensor sigma = per_image(noise_.index_select(0, timesteps));
-  if (config_.train.prediction == Prediction::velocity) return alpha * noisy - sigma * prediction;
+  if (prediction_ == Prediction::velocity) return alpha * noisy - sigma * prediction;
   return (noisy - sigma * prediction) / alpha;
 }
 

@@ -23,7 +23,7 @@ class DiffusionStep {
   // Forward and backward of sum_i loss_i / images_of_update, so that passes add up to the update's
   // mean whatever their sizes. loss_i = mean over C, H, W of (prediction - target)^2 in fp32,
   // eps = noise + train.noise_offset * offset_noise, target = eps, or sqrt(ᾱ) eps - sqrt(1 - ᾱ) z
-  // with train.prediction v, times the min-SNR weight where that is configured. With vae.mode
+  // where velocity is predicted, times the min-SNR weight where that is configured. With vae.mode
   // decoder an image with t < vae.t_max is refined: its loss grows by the weighted refinement_terms
   // between decode(ẑ0 / scaling factor) and its pixels, ẑ0 = (z_t - sqrt(1 - ᾱ) prediction) /
   // sqrt(ᾱ), or sqrt(ᾱ) z_t - sqrt(1 - ᾱ) prediction, in fp32. The host waits for nothing.
@@ -53,6 +53,7 @@ class DiffusionStep {
   RunConfig config_;
   Stretch stretch_;  // its kind and window; the reference is never read
   UpdateRule rule_;
+  Prediction prediction_;
   bool trains_text_;
   at::ScalarType compute_type_;         // of UNet and text encoders
   at::Tensor signal_, noise_, weight_;  // [1000] fp32 on the model's device; weight_ of min-SNR

@@ -54,6 +54,26 @@ class DiffusionStepTest : public testing::Test {
   std::optional<Pipeline> pipeline_;
 };
 
+TEST_F(DiffusionStepTest, PredictsWhatTheModelPredictsUnlessToldOtherwise) {
+  const json silent = {{"unet", {{"mode", "frozen"}}}, {"vae", {{"mode", "decoder"}}}};
+  const auto told = [&](const char* prediction) {
+    json config = silent;
+    config["train"]["prediction"] = prediction;
+    return config;
+  };
+  const auto losses = [&](const char* type, const json& config) {
+    pipeline_->scheduler.set_prediction_type(type);
+    return step(config).losses(batch()).loss;
+  };
+  const at::Tensor noise = losses("epsilon", silent), velocity = losses("v_prediction", silent);
+  EXPECT_TRUE(pipeline_->scheduler.predicts_velocity());
+  EXPECT_TRUE(at::equal(velocity, losses("epsilon", told("v"))));
+  EXPECT_TRUE(pipeline_->scheduler.predicts_velocity());
+  EXPECT_TRUE(at::equal(noise, losses("v_prediction", told("epsilon"))));
+  EXPECT_FALSE(pipeline_->scheduler.predicts_velocity());
+  EXPECT_FALSE(at::equal(noise, velocity));
+}
+
 TEST_F(DiffusionStepTest, DroppedCaptionsBecomeTheEncodedEmptyOne) {
   DiffusionStep subject = step({{"unet", {{"mode", "lora"}}}});
   TrainBatch dropped = batch();
