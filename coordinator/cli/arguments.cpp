@@ -137,6 +137,15 @@ void add_sweeps(CLI::App& app, Typed& typed) {
               [&typed](Session& session) { return submit(session, typed.submit); });
   submitting->alias("apply");
   with_file(submitting);
+  CLI::App* importing =
+      app.add_subcommand("import", "Print another program's sweep as a sweep file");
+  importing->require_subcommand(1);
+  importing->fallthrough();
+  command(*importing, typed, "wandb",
+          "A W&B sweep configuration: sarsweep import wandb FILE > MINE",
+          [&typed](Session& session) { return import_wandb(session, typed.submit.file); })
+      ->add_option("file", typed.submit.file, "The W&B sweep's YAML")
+      ->required();
   command(app, typed, "leaderboard", "The cells of a sweep, best first",
           [&typed](Session& session) { return leaderboard(session, typed.sweep); })
       ->add_option("sweep", typed.sweep, "A sweep: radar or @radar")

@@ -19,6 +19,9 @@ struct SubmitOptions {
 Exit plan(Session& session, const SubmitOptions& options);
 Exit submit(Session& session, const SubmitOptions& options);
 
+// Prints a W&B sweep configuration as a sweep file.
+Exit import_wandb(Session& session, const std::string& file);
+
 struct LsOptions {
   std::string selector = {};
   std::string sweep = {};

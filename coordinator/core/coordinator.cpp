@@ -12,6 +12,7 @@
 #include "coordinator/core/submit.h"
 #include "coordinator/core/sweep_views.h"
 #include "coordinator/core/verbs.h"
+#include "coordinator/sweep/wandb_import.h"
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
@@ -34,6 +35,10 @@ Coordinator::Coordinator(CoordinatorOptions options, const Clock& clock, SweepLa
 Coordinator::~Coordinator() = default;
 
 json Coordinator::plan(const SweepSource& source) { return plan_sweep(impl_->core, source); }
+json Coordinator::import_wandb(const SweepSource& source) const {
+  const ImportedSweep imported = coordinator::import_wandb(source.file, source.text);
+  return {{"text", imported.text}, {"diagnostics", imported.diagnostics}};
+}
 json Coordinator::submit(const SweepSource& source, const std::string& idempotency_key,
                          const std::string& actor, json* problems) {
   return submit_sweep(impl_->core, {source, idempotency_key, actor}, problems);

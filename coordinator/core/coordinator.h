@@ -45,6 +45,9 @@ class Coordinator {
 
   // ---- people ----
   nlohmann::json plan(const SweepSource& source);
+  // The text, a W&B sweep configuration, as a sweep file: {"text", "diagnostics"}, the text empty
+  // after an error.
+  nlohmann::json import_wandb(const SweepSource& source) const;
   // An empty key makes the submit unrepeatable. Throws Error(invalid); `problems`, if given, then
   // holds
   // {"diagnostics": [...]} or {"needs_files": [...]}. Error(conflict): the key was used for another

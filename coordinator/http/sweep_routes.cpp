@@ -33,6 +33,9 @@ std::vector<Route> sweep_routes(const RouteContext& context) {
   const auto plan = [&core](const Call& call) {
     return Reply::of(core.plan(call.json().get<SweepSource>()));
   };
+  const auto wandb = [&core](const Call& call) {
+    return Reply::of(core.import_wandb(call.json().get<SweepSource>()));
+  };
   const auto post = [&core, context](const Call& call) {
     Reply reply = submit(core, call);
     if (reply.status == 200) {
@@ -51,6 +54,7 @@ std::vector<Route> sweep_routes(const RouteContext& context) {
   };
   return {
       {"POST", "/api/v1/plan", Role::viewer, Listener::control, {}, kSourceCap, plan},
+      {"POST", "/api/v1/imports/wandb", Role::viewer, Listener::control, {}, kSourceCap, wandb},
       {"POST", "/api/v1/sweeps", Role::submitter, Listener::control, {}, kSourceCap, post},
       {"GET", "/api/v1/sweeps", Role::viewer, Listener::control, {}, 0, list},
       {"GET", "/api/v1/sweeps/{name}", Role::viewer, Listener::control, {}, 0, one},

@@ -1,4 +1,4 @@
-"""`sarsweep plan` as a person meets it: eight mistakes at once, and hostile files."""
+"""`sarsweep plan` as a person meets it: eight mistakes at once, hostile files, a file made from a W&B sweep."""
 import json
 import pathlib
 import subprocess
@@ -28,6 +28,18 @@ studies:
     parent: b
     runs:
       c: {vae.mode: frozn}
+"""
+
+
+WANDB = """program: train_text_to_image_lora_sdxl.py
+method: random
+metric: {name: val_loss, goal: minimize}
+parameters:
+  pretrained_model_name_or_path: {value: models/tiny}
+  train_data_dir: {value: data/mini}
+  rank: {values: [4, 16]}
+  max_train_steps: {value: 10}
+  data.stretch: {value: none}
 """
 
 
@@ -61,6 +73,24 @@ class Plan(unittest.TestCase):
         found = [d for d in json.loads(done.stdout)["diagnostics"] if d["severity"] == "error"]
         self.assertEqual(len(found), len(errors))
         self.assertEqual(self.home.document("ls"), [])
+
+    def test_a_wandb_sweep_becomes_a_file_that_plans(self):
+        theirs = self.home.folder / "theirs.yaml"
+        theirs.write_text(WANDB)
+        command = [BIN / "sarsweep", "import", "wandb", theirs, "--home", self.home.folder]
+        done = subprocess.run(command, capture_output=True, text=True)
+        print(done.stdout + done.stderr, flush=True)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, r"theirs\.yaml:2:1: warning: .*all 2 combinations")
+        planned, _ = self.plan(done.stdout)
+        self.assertEqual(planned.returncode, 3, planned.stderr)
+        self.assertIn("2 trainings", planned.stdout)
+        document = json.loads(subprocess.run([*command, "-o", "json"], capture_output=True, text=True).stdout)
+        self.assertEqual(document["text"], done.stdout)
+        theirs.write_text("parameters: {rank: 4}\n")
+        done = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(done.stderr, r"theirs\.yaml:1:14: error: .*'rank'")
 
     def test_hostile_files_are_refused_at_once(self):
         bomb = "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefghijklmnopqrstu", "bcdefghijklmnopqrstuv"))

@@ -19,6 +19,9 @@ Coordinator::Coordinator(CoordinatorOptions options, const Clock&)
 Coordinator::~Coordinator() = default;
 
 nlohmann::json Coordinator::plan(const SweepSource& source) { return {{"echo", source.text}}; }
+nlohmann::json Coordinator::import_wandb(const SweepSource& source) const {
+  return {{"text", source.text}, {"diagnostics", nlohmann::json::array()}};
+}
 nlohmann::json Coordinator::submit(const SweepSource& source, const std::string& key,
                                    const std::string& actor, nlohmann::json* problems) {
   if (source.text == "bad") {

@@ -19,9 +19,9 @@ inline ExpandedSweep expand_text(std::string text, std::vector<std::string> set 
 }
 
 // All remarks, one a line, for failure messages.
-inline std::string remarks(const ExpandedSweep& sweep) {
+inline std::string remarks(const std::vector<Diagnostic>& diagnostics) {
   std::string text;
-  for (const Diagnostic& remark : sweep.diagnostics) {
+  for (const Diagnostic& remark : diagnostics) {
     text += std::to_string(remark.line) + ":" + std::to_string(remark.col) + ": " +
             remark.severity + ": " + remark.code + ": " + remark.message;
     if (!remark.suggestion.empty()) text += " | " + remark.suggestion;
@@ -29,5 +29,7 @@ inline std::string remarks(const ExpandedSweep& sweep) {
   }
   return text;
 }
+
+inline std::string remarks(const ExpandedSweep& sweep) { return remarks(sweep.diagnostics); }
 
 }  // namespace sarsweep::coordinator
