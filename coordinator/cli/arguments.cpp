@@ -168,6 +168,10 @@ void add_reading(CLI::App& app, Typed& typed) {
           [&typed](Session& s) { return show(s, typed.run); })
       ->add_option("run", typed.run, kRunHelp)
       ->required();
+  command(app, typed, "why", "Why a run is not training, the most decisive reason first",
+          [&typed](Session& s) { return why(s, typed.run); })
+      ->add_option("run", typed.run, kRunHelp)
+      ->required();
   CLI::App* log = command(app, typed, "logs", "A run's log",
                           [&typed](Session& s) { return logs(s, typed.logs); });
   log->add_option("run", typed.logs.selector, kRunHelp)->required();

@@ -31,6 +31,7 @@ struct LsOptions {
 Exit ls(Session& session, const LsOptions& options);
 
 Exit show(Session& session, const std::string& selector);
+Exit why(Session& session, const std::string& selector);
 Exit explain(Session& session, const std::string& field);
 Exit login(Session& session);
 Exit leaderboard(Session& session, const std::string& sweep);

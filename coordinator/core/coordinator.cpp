@@ -12,6 +12,7 @@
 #include "coordinator/core/submit.h"
 #include "coordinator/core/sweep_views.h"
 #include "coordinator/core/verbs.h"
+#include "coordinator/core/why_view.h"
 #include "coordinator/sweep/wandb_import.h"
 #include "schema/base/error.h"
 
@@ -89,6 +90,10 @@ json Coordinator::events(const std::string& id, std::int64_t after) const {
 json Coordinator::evaluation(const std::string& id) const {
   return impl_->of_run(
       id, [&](Connection& c, const RunRow& run) { return evaluation_view(impl_->core, c, run); });
+}
+json Coordinator::why(const std::string& id) const {
+  return impl_->of_run(
+      id, [&](Connection& c, const RunRow& run) { return why_view(impl_->core, c, run); });
 }
 json Coordinator::leaderboard(const std::string& sweep) const {
   return impl_->core.database.read([&](Connection& c) { return leaderboard_view(c, sweep); });

@@ -69,6 +69,7 @@ class Coordinator {
   nlohmann::json samples(const std::string& id) const;
   nlohmann::json events(const std::string& id, std::int64_t after) const;
   nlohmann::json evaluation(const std::string& id) const;
+  nlohmann::json why(const std::string& id) const;
   nlohmann::json leaderboard(const std::string& sweep) const;
   nlohmann::json queue() const;
   nlohmann::json workers() const;

@@ -90,7 +90,7 @@ std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker,
   return free;
 }
 
-std::vector<Candidate> candidates(Connection& connection) {
+std::vector<Candidate> queued(Connection& connection) {
   std::vector<Candidate> found;
   for (const RunRow& run : RunStore(connection).in_state(RunState::queued)) {
     const json config = json::parse(run.config);
@@ -147,7 +147,7 @@ LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& reques
   LeaseReply reply;
   if (!worker.draining && !worker.departed) {
     const std::vector<Slot> free = free_slots(connection, worker, request);
-    for (const Assignment& assignment : plan_grants(candidates(connection), free)) {
+    for (const Assignment& assignment : plan_grants(queued(connection), free)) {
       std::optional<Grant> made = grant(core, connection, worker, assignment);
       if (made) reply.grants.push_back(std::move(*made));
     }
@@ -175,6 +175,12 @@ Order renewed(Core& core, Connection& connection, const LeaseKey& key) {
 }
 
 }  // namespace
+
+std::vector<Candidate> queue_in_order(Connection& connection) {
+  std::vector<Candidate> order = queued(connection);
+  put_in_order(order);
+  return order;
+}
 
 RegisterReply register_worker(Core& core, const RegisterRequest& request) {
   require_short(request.name, "name");

@@ -4,13 +4,10 @@
 #include <tuple>
 
 namespace sarsweep::coordinator {
-namespace {
 
-bool fits(const Slot& slot, const std::string& device) {
-  return device == "auto" || slot.device.compare(0, device.size(), device) == 0;
+bool fits(const std::string& slot, const std::string& wanted) {
+  return wanted == "auto" || slot.compare(0, wanted.size(), wanted) == 0;
 }
-
-}  // namespace
 
 void put_in_order(std::vector<Candidate>& candidates) {
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
@@ -26,7 +23,7 @@ std::vector<Assignment> plan_grants(std::vector<Candidate> candidates, std::vect
     Assignment assignment{candidate.run, {}};
     for (const Slot& slot : free) {
       const auto have = static_cast<std::int64_t>(assignment.slots.size());
-      if (have < candidate.slots && fits(slot, candidate.device)) {
+      if (have < candidate.slots && fits(slot.device, candidate.device)) {
         assignment.slots.push_back(slot.index);
       }
     }

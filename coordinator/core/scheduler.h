@@ -23,6 +23,9 @@ struct Assignment {
   std::vector<int> slots;
 };
 
+// Whether a slot of this device ("cpu", "cuda:0") serves what a run wants (auto, cpu, cuda).
+bool fits(const std::string& slot, const std::string& wanted);
+
 // Priority, then age of the sweep, then order in the file.
 void put_in_order(std::vector<Candidate>& candidates);
 

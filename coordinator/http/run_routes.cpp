@@ -68,6 +68,7 @@ std::vector<Route> run_routes(const RouteContext& context) {
   const auto evaluation = [&core](const Call& call) {
     return Reply::of(core.evaluation(call.path.at("id")));
   };
+  const auto why = [&core](const Call& call) { return Reply::of(core.why(call.path.at("id"))); };
   const auto queue = [&core](const Call&) { return Reply::of(core.queue()); };
   const auto workers = [&core](const Call&) { return Reply::of(core.workers()); };
   return {
@@ -96,6 +97,7 @@ std::vector<Route> run_routes(const RouteContext& context) {
       {"GET", "/api/v1/runs/{id}/samples", Role::viewer, control, {}, 0, samples},
       {"GET", "/api/v1/runs/{id}/events", Role::viewer, control, {"after"}, 0, events},
       {"GET", "/api/v1/runs/{id}/eval", Role::viewer, control, {}, 0, evaluation},
+      {"GET", "/api/v1/runs/{id}/why", Role::viewer, control, {}, 0, why},
       {"POST", "/api/v1/runs/{id}/{verb}", Role::submitter, control, {}, 4096, with(apply)},
       {"GET", "/api/v1/queue", Role::viewer, control, {}, 0, queue},
       {"GET", "/api/v1/workers", Role::viewer, control, {}, 0, workers},

@@ -55,6 +55,7 @@ nlohmann::json Coordinator::samples(const std::string&) const { return nlohmann:
 nlohmann::json Coordinator::events(const std::string&, std::int64_t) const {
   return nlohmann::json::array();
 }
+nlohmann::json Coordinator::why(const std::string& id) const { return {{"id", id}}; }
 nlohmann::json Coordinator::evaluation(const std::string&) const {
   return nlohmann::json::object();
 }

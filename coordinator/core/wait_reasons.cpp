@@ -1,0 +1,159 @@
+#include "coordinator/core/wait_reasons.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "coordinator/core/scheduler.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+constexpr std::size_t kNamed = 3;  // holders of slots; the rest is counted
+
+std::string slots_wanted(const WaitLook& look) {
+  const std::string kind = look.device == "auto" ? "" : look.device + " ";
+  return look.slots == 1 ? fmt::format("a {}slot", kind)
+                         : fmt::format("{} {}slots of one machine", look.slots, kind);
+}
+
+std::int64_t count_fitting(const MachineLook& machine, const WaitLook& look, bool free_alone) {
+  return std::count_if(
+      machine.slots.begin(), machine.slots.end(), [&](const MachineLook::Place& place) {
+        return fits(place.device, look.device) && (place.run.empty() || !free_alone);
+      });
+}
+
+std::string holders_of(const MachineLook& machine) {
+  std::set<std::string> holders;
+  for (const MachineLook::Place& place : machine.slots) {
+    if (!place.run.empty()) holders.insert(place.run);
+  }
+  std::vector<std::string> named(
+      holders.begin(),
+      std::next(holders.begin(), static_cast<std::ptrdiff_t>(std::min(kNamed, holders.size()))));
+  const std::size_t rest = holders.size() - named.size();
+  return fmt::format("{}{}", fmt::join(named, ", "),
+                     rest == 0 ? "" : fmt::format(" and {} more", rest));
+}
+
+WaitReason no_live_worker(const WaitLook& look) {
+  if (look.machines.empty()) {
+    return {"no_worker", "no worker has ever registered", "start one: sarsweep worker"};
+  }
+  std::vector<std::string> names;
+  for (const MachineLook& machine : look.machines) names.push_back(machine.worker);
+  return {"no_worker",
+          fmt::format("no worker is alive; silent or gone: {}", fmt::join(names, ", ")),
+          "start one: sarsweep worker"};
+}
+
+WaitReason too_small(const WaitLook& look, std::int64_t most) {
+  return {"too_large",
+          fmt::format("it wants {}, and the largest live worker has {}", slots_wanted(look), most),
+          "start a worker with more, or lower resources.gpus or change resources.device"};
+}
+
+// Of one machine that could hold the run; nullopt if it has the room now.
+std::optional<WaitReason> obstacle(const MachineLook& machine, const WaitLook& look) {
+  if (machine.draining) {
+    return WaitReason{"draining",
+                      fmt::format("worker {} takes no new runs: it is draining", machine.worker),
+                      "start it again: sarsweep worker"};
+  }
+  if (count_fitting(machine, look, /*free_alone=*/true) >= look.slots) return std::nullopt;
+  return WaitReason{"busy",
+                    fmt::format("worker {} has not {} free: {}", machine.worker, slots_wanted(look),
+                                holders_of(machine)),
+                    ""};
+}
+
+std::vector<WaitReason> reasons_in_queue(const WaitLook& look) {
+  std::vector<MachineLook> live;
+  std::copy_if(look.machines.begin(), look.machines.end(), std::back_inserter(live),
+               [](const MachineLook& machine) { return machine.live; });
+  if (live.empty()) return {no_live_worker(look)};
+  std::vector<WaitReason> reasons;
+  std::int64_t most = 0;
+  bool room = false;
+  for (const MachineLook& machine : live) {
+    const std::int64_t fitting = count_fitting(machine, look, /*free_alone=*/false);
+    most = std::max(most, fitting);
+    if (fitting < look.slots) continue;
+    const std::optional<WaitReason> found = obstacle(machine, look);
+    if (found) reasons.push_back(*found);
+    room = room || !found;
+  }
+  if (most < look.slots) return {too_small(look, most)};
+  if (look.ahead > 0) {
+    const WaitReason ahead{"order",
+                           fmt::format("{} queued run{} before it", look.ahead,
+                                       look.ahead == 1 ? " stands" : "s stand"),
+                           "resources.priority: high goes first"};
+    reasons.insert(room ? reasons.begin() : reasons.end(), ahead);
+  }
+  if (room && look.ahead == 0) {
+    reasons.insert(reasons.begin(),
+                   {"next", "a slot is free and it is next: the worker asks within seconds", ""});
+  }
+  return reasons;
+}
+
+std::string progress_of(const WaitLook::Parent& parent) {
+  if (!parent.total_steps) return std::string(to_string(parent.state));
+  return fmt::format("{}, step {} of {}", to_string(parent.state), parent.step,
+                     *parent.total_steps);
+}
+
+// What moves a parent on, or tells what does.
+std::string cure_of(RunState state) {
+  if (state == RunState::failed) return "sarsweep retry ";
+  const bool stopped = state == RunState::paused || state == RunState::cancelled;
+  return stopped ? "sarsweep resume " : "sarsweep why ";
+}
+
+WaitReason behind_parent(const WaitLook& look) {
+  if (!look.parent) return {"parent", "it waits for its parent", ""};
+  const WaitLook::Parent& parent = *look.parent;
+  return {"parent", fmt::format("it starts from {}, which is {}", parent.name, progress_of(parent)),
+          cure_of(parent.state) + parent.name};
+}
+
+std::string because(const std::string& reason) { return reason.empty() ? "" : ": " + reason; }
+
+}  // namespace
+
+std::vector<WaitReason> wait_reasons(const WaitLook& look) {
+  const std::string state(to_string(look.state));
+  switch (look.state) {
+    case RunState::queued: return reasons_in_queue(look);
+    case RunState::waiting:
+    case RunState::blocked: return {behind_parent(look)};
+    case RunState::backoff:
+      return {{"backoff",
+               fmt::format("it tries again in {} s{}", look.seconds_left, because(look.reason)),
+               "sarsweep logs " + look.name}};
+    case RunState::leased:
+      return {{"starting", fmt::format("worker {} is starting it", look.worker), ""}};
+    case RunState::running:
+      return {{"running", fmt::format("it waits for nothing: worker {} trains it", look.worker),
+               "sarsweep watch " + look.name}};
+    case RunState::pausing:
+    case RunState::cancelling:
+      return {{"stopping", fmt::format("worker {} saves and stops it", look.worker), ""}};
+    case RunState::paused:
+    case RunState::cancelled:
+      return {{state, fmt::format("it is {}{}", state, because(look.reason)),
+               "sarsweep resume " + look.name}};
+    case RunState::failed:
+      return {{state, "it failed" + because(look.reason),
+               fmt::format("sarsweep logs {0}; sarsweep retry {0}", look.name)}};
+    case RunState::done:
+      return {{state, "it is done" + because(look.reason), "sarsweep show " + look.name}};
+  }
+  return {{state, "it is " + state, ""}};
+}
+
+}  // namespace sarsweep::coordinator

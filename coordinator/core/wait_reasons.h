@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schema/protocol/run_state.h"
+
+// Why a run is not training. Pure: a look at the queue in, sentences out.
+namespace sarsweep::coordinator {
+
+struct MachineLook {
+  std::string worker, host;
+  bool live = true, draining = false;
+  struct Place {
+    std::string device;  // "cpu", "cuda:0"
+    std::string run;     // who holds it; empty: free
+  };
+  std::vector<Place> slots;
+};
+
+struct WaitLook {
+  RunState state = RunState::queued;
+  std::string name;    // "sweep/name", as verbs take it
+  std::string reason;  // stored with the state
+  std::int64_t slots = 1;
+  std::string device = "auto";    // auto | cpu | cuda
+  std::int64_t ahead = 0;         // queued runs before it
+  std::int64_t seconds_left = 0;  // of a backoff
+  struct Parent {
+    std::string name;
+    RunState state = RunState::queued;
+    std::int64_t step = 0;
+    std::optional<std::int64_t> total_steps;
+  };
+  std::optional<Parent> parent;
+  std::string worker;  // that holds it
+  std::vector<MachineLook> machines;
+};
+
+struct WaitReason {
+  std::string code;     // "no_worker", "busy", "parent", …
+  std::string message;  // one sentence, without a full stop
+  std::string cure;     // a command or what to change; empty where waiting is the cure
+};
+
+// The most decisive first; never empty.
+std::vector<WaitReason> wait_reasons(const WaitLook& look);
+
+}  // namespace sarsweep::coordinator

@@ -1,0 +1,88 @@
+#include "coordinator/core/why_view.h"
+
+#include <algorithm>
+
+#include "coordinator/core/leasing.h"
+#include "coordinator/core/sweep_views.h"
+#include "coordinator/core/wait_reasons.h"
+#include "coordinator/store/attempt_store.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+std::string full_name(const RunRow& run) { return run.sweep_name + "/" + run.name; }
+
+std::vector<MachineLook> machines(const Core& core, Connection& connection) {
+  std::vector<MachineLook> all;
+  for (const json& worker : workers_view(core, connection)) {
+    MachineLook machine{.worker = worker["name"],
+                        .host = worker["host"],
+                        .live = worker["state"] == "live",
+                        .draining = worker["draining"],
+                        .slots = {}};
+    for (const json& slot : worker["slots"]) {
+      const json& run = slot["run_name"];
+      machine.slots.push_back({slot["device"], run.is_null() ? "" : run.get<std::string>()});
+    }
+    all.push_back(std::move(machine));
+  }
+  return all;
+}
+
+std::int64_t count_ahead(Connection& connection, const RunRow& run) {
+  const std::vector<Candidate> order = queue_in_order(connection);
+  const auto place = std::find_if(order.begin(), order.end(),
+                                  [&](const Candidate& other) { return other.run == run.id; });
+  return place == order.end() ? 0 : place - order.begin();
+}
+
+WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
+  const json config = json::parse(run.config);
+  WaitLook look;
+  look.state = run.state;
+  look.name = full_name(run);
+  look.reason = run.reason;
+  look.slots = config.value("resources.gpus", std::int64_t{1});
+  look.device = config.value("resources.device", "auto");
+  if (run.not_before_ms) {
+    look.seconds_left =
+        std::max<std::int64_t>(0, (*run.not_before_ms - core.now_ms() + 999) / 1000);
+  }
+  if (run.parent) {
+    const RunRow parent = RunStore(connection).need(*run.parent);
+    look.parent = {full_name(parent), parent.state, parent.step, parent.total_steps};
+  }
+  if (is_held(run.state)) {
+    const auto attempt = AttemptStore(connection).find(run.id, run.lease_epoch);
+    if (attempt) look.worker = attempt->worker_name;
+  }
+  if (run.state != RunState::queued) return look;
+  look.ahead = count_ahead(connection, run);
+  look.machines = machines(core, connection);
+  return look;
+}
+
+}  // namespace
+
+json why_view(const Core& core, Connection& connection, const RunRow& run) {
+  const RunRow& target = run.alias_of ? RunStore(connection).need(*run.alias_of) : run;
+  json reasons = json::array();
+  if (run.alias_of) {
+    reasons.push_back({{"code", "alias"},
+                       {"message", "it is another name of " + full_name(target) +
+                                       ", which is trained once for both"},
+                       {"cure", ""}});
+  }
+  for (const WaitReason& reason : wait_reasons(look_at(core, connection, target))) {
+    reasons.push_back({{"code", reason.code}, {"message", reason.message}, {"cure", reason.cure}});
+  }
+  return {{"id", run.uid},
+          {"name", run.name},
+          {"sweep", run.sweep_name},
+          {"state", to_string(target.state)},
+          {"reasons", reasons}};
+}
+
+}  // namespace sarsweep::coordinator

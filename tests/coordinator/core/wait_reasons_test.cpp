@@ -1,0 +1,112 @@
+#include "coordinator/core/wait_reasons.h"
+
+#include <gtest/gtest.h>
+
+#include "schema/protocol/run_state.h"
+#include "tests/coordinator/core/bench.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+MachineLook machine(const std::string& name, std::vector<MachineLook::Place> slots) {
+  return {.worker = name, .host = "h", .live = true, .draining = false, .slots = std::move(slots)};
+}
+
+WaitLook queued(std::vector<MachineLook> machines) {
+  WaitLook look;
+  look.name = "s/a";
+  look.machines = std::move(machines);
+  return look;
+}
+
+std::string codes(const WaitLook& look) {
+  std::string all;
+  for (const WaitReason& reason : wait_reasons(look)) all += reason.code + " ";
+  return all;
+}
+
+TEST(WaitReasons, WithoutALiveWorkerNothingElseMatters) {
+  EXPECT_EQ(codes(queued({})), "no_worker ");
+  WaitLook look = queued({machine("w", {{"cpu", ""}})});
+  look.machines[0].live = false;
+  look.ahead = 3;
+  EXPECT_EQ(codes(look), "no_worker ");
+  EXPECT_NE(wait_reasons(look)[0].message.find("w"), std::string::npos);
+}
+
+TEST(WaitReasons, ARunThatFitsNoMachineIsToldTheLargest) {
+  WaitLook look = queued({machine("w", {{"cuda:0", ""}, {"cuda:1", "s/b"}}),
+                          machine("v", {{"cpu", ""}, {"cpu", ""}, {"cpu", ""}})});
+  look.device = "cuda";
+  look.slots = 3;
+  const auto reasons = wait_reasons(look);
+  ASSERT_EQ(reasons.size(), 1U);
+  EXPECT_EQ(reasons[0].message,
+            "it wants 3 cuda slots of one machine, and the largest live worker has 2");
+}
+
+TEST(WaitReasons, TakenSlotsNameTheirHolders) {
+  WaitLook look = queued(
+      {machine("w", {{"cpu", "b"}, {"cpu", "c"}, {"cpu", "b"}, {"cpu", "d"}, {"cpu", "e"}})});
+  look.ahead = 1;
+  const auto reasons = wait_reasons(look);
+  ASSERT_EQ(reasons.size(), 2U);
+  EXPECT_EQ(reasons[0].message, "worker w has not a slot free: b, c, d and 1 more");
+  EXPECT_EQ(reasons[1].message, "1 queued run stands before it");
+}
+
+TEST(WaitReasons, WhereThereIsRoomTheOrderDecides) {
+  WaitLook look = queued({machine("w", {{"cpu", "b"}}), machine("v", {{"cpu", ""}})});
+  look.ahead = 2;
+  EXPECT_EQ(codes(look), "order busy ");
+  look.ahead = 0;
+  EXPECT_EQ(codes(look), "next busy ");
+  look.machines[1].draining = true;
+  EXPECT_EQ(codes(look), "busy draining ");
+}
+
+TEST(WaitReasons, EveryStateHasASentence) {
+  for (const RunState state : kRunStates) {
+    WaitLook look = queued({});
+    look.state = state;
+    look.reason = "why not";
+    const auto reasons = wait_reasons(look);
+    ASSERT_FALSE(reasons.empty()) << to_string(state);
+    for (const WaitReason& reason : reasons) EXPECT_FALSE(reason.message.empty());
+  }
+}
+
+TEST(Why, FollowsARunFromItsParentToItsSlot) {
+  Bench bench;
+  PlannedRun child = planned("child"), twin = planned("twin");
+  child.parent.emplace();
+  child.parent->sweep = "demo";
+  child.parent->cell = "base";
+  child.parent->checkpoint = "last";
+  twin.alias_of = "base";
+  bench.sweep.runs = {planned("base"), child, planned("other"), twin};
+  bench.submit();
+  const auto why = [&](const std::string& name) {
+    return bench.core->why(bench.run(name)["id"])["reasons"];
+  };
+  EXPECT_EQ(why("base")[0]["code"], "no_worker");
+  EXPECT_EQ(why("child")[0]["message"], "it starts from demo/base, which is queued");
+  EXPECT_EQ(why("twin")[0]["code"], "alias");
+  EXPECT_EQ(why("twin")[1]["code"], "no_worker");
+  bench.add_worker();
+  EXPECT_EQ(why("base")[0]["code"], "next");
+  EXPECT_EQ(why("other")[0]["code"], "order");
+  const Grant grant = bench.start();
+  EXPECT_EQ(why("base")[0]["code"], "running");
+  EXPECT_EQ(why("other")[0]["message"], "worker w has not a slot free: base");
+  bench.verb("base", Verb::kill);
+  EXPECT_EQ(why("base")[0]["cure"], "sarsweep resume demo/base");
+  EXPECT_EQ(why("child")[0]["cure"], "sarsweep resume demo/base");
+  bench.clock.advance(100);
+  EXPECT_EQ(why("other")[0]["code"], "no_worker");
+}
+
+}  // namespace
+}  // namespace sarsweep::coordinator
