@@ -137,6 +137,17 @@ void describe(const sweep::SweepFile& file, ExpandedSweep& result) {
   for (const sweep::Study& study : file.studies) result.studies.push_back(study.name);
 }
 
+// A limit of the file's own: crossing it is a mistake in the file, found before anything runs.
+void hold_to_limits(const sweep::Limits& limits, sweep::Diagnostics& diagnostics,
+                    ExpandedSweep& result) {
+  if (!limits.max_runs || result.trainings <= *limits.max_runs) return;
+  diagnostics.error(limits.max_runs_place, "over_limit",
+                    fmt::format("the sweep trains {} runs, and limits.max_runs is {}",
+                                result.trainings, *limits.max_runs),
+                    "raise the limit, or list fewer values or seeds");
+  result.runs.clear();
+}
+
 void expand_root(const sweep::YamlNode& root, const SweepSource& source,
                  sweep::Diagnostics& diagnostics, ExpandedSweep& result) {
   sweep::LayerReader layers(source, diagnostics);
@@ -156,6 +167,7 @@ void expand_root(const sweep::YamlNode& root, const SweepSource& source,
   Planner planner(cells, file, source);
   planner.find_targets();
   planner.plan(result);
+  hold_to_limits(file.limits, diagnostics, result);
 }
 
 }  // namespace

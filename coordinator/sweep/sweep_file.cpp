@@ -17,11 +17,11 @@ using nlohmann::json;
 const std::vector<std::string_view> kTopKeys = {
     "version",   "sweep",   "description", "objective", "report", "seeds",
     "resources", "base",    "studies",     "runs",      "grid",   "zip",
-    "when",      "exclude", "include",     "name",      "parent"};
+    "when",      "exclude", "include",     "name",      "parent", "limits"};
 const std::vector<std::string_view> kStudyKeys = {"runs",    "grid",    "zip",  "when",
                                                   "exclude", "include", "name", "parent"};
-constexpr std::array<std::string_view, 5> kLaterKeys = {"limits", "protocols", "baseline",
-                                                        "sources", "notify"};
+constexpr std::array<std::string_view, 7> kLaterKeys = {
+    "protocols", "baseline", "sources", "notify", "gpu_hours", "max_failures", "on_failure"};
 
 class SweepFileReader {
  public:
@@ -44,6 +44,7 @@ class SweepFileReader {
     if (const auto* entry = find_entry(root_, "seeds")) {
       file_.seeds = read_seeds(entry->value, diagnostics_).value_or(file_.seeds);
     }
+    if (const auto* entry = find_entry(root_, "limits")) read_limits(entry->value);
     if (const auto* entry = find_entry(root_, "resources")) {
       file_.resources = layers_.read(entry->value, "resources");
     }
@@ -99,6 +100,28 @@ class SweepFileReader {
         read_goal(entry.value);
       } else {
         report_key(entry, {"metric", "goal"}, "objective", diagnostics_);
+      }
+    }
+  }
+
+  void read_limits(const YamlNode& node) {
+    constexpr const char* kCure = "write limits: {max_runs: 120}";
+    if (!node.is_map()) {
+      diagnostics_.error(node.place, "wrong_type", "limits must be a map", kCure);
+      return;
+    }
+    for (const YamlEntry& entry : node.entries) {
+      const YamlNode& value = entry.value;
+      if (entry.key != "max_runs") {
+        report_key(entry, {"max_runs"}, "limits", diagnostics_);
+      } else if (value.kind != YamlNode::Kind::scalar || !value.scalar.is_number_integer() ||
+                 value.scalar.get<std::int64_t>() < 1) {
+        diagnostics_.error(value.place, "bad_value",
+                           "limits.max_runs must be a whole number from 1 (got " +
+                               config::describe(to_json(value)) + ")",
+                           kCure);
+      } else {
+        file_.limits = {value.scalar.get<std::int64_t>(), value.place};
       }
     }
   }

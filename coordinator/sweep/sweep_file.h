@@ -48,11 +48,17 @@ struct Study {
   Place template_place;
 };
 
+struct Limits {
+  std::optional<std::int64_t> max_runs;  // trainings, aliases counted once
+  Place max_runs_place;
+};
+
 struct SweepFile {
   std::string name, description;
   std::string metric = "eval/kl_pooled", goal = "minimize";
   std::vector<std::string> report;
   std::vector<std::int64_t> seeds = {0};
+  Limits limits;
   Layer resources, base;
   std::vector<Study> studies;
 };

@@ -342,6 +342,14 @@ TEST(Expand, ObjectiveAndReportHaveDefaults) {
   EXPECT_THAT(sweep.studies, ElementsAre(""));
 }
 
+TEST(Expand, MaxRunsCountsTrainingsNotAliases) {
+  const std::string three = "runs: {a: {}, b: {}, c: {unet.lr: 1e-6}, d: {unet.lr: 2e-6}}\n";
+  EXPECT_EQ(expand_text(kHead + "limits: {max_runs: 3}\n" + three).trainings, 3);
+  const auto over = expand_text(kHead + "limits: {max_runs: 2}\n" + three);
+  EXPECT_TRUE(over.has_errors());
+  EXPECT_TRUE(over.runs.empty());
+}
+
 TEST(Expand, TenThousandRunsAreTheLimit) {
   std::string seeds = "seeds: [0";
   for (int i = 1; i < 100; ++i) seeds += ", " + std::to_string(i);
