@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/completion.h"
 
 namespace sarsweep::cli {
 namespace {
@@ -26,7 +27,8 @@ struct Typed {
   std::string sweep;
   std::string field;
   std::vector<std::string> watched;
-  std::vector<std::string> forwarded;  // to another program, after `serve` or `worker`
+  std::vector<std::string> forwarded;  // what follows `serve`, `worker` or `complete`
+  std::string shell;
   Run chosen;
 };
 
@@ -215,6 +217,28 @@ void add_verbs(CLI::App& app, Typed& typed) {
   }
 }
 
+void add_completion(CLI::App& app, Typed& typed) {
+  command(app, typed, "completion", "Print what makes a shell complete commands and names",
+          [&typed](Session& session) {
+            session.out() << completion_script(typed.shell);
+            return Exit::ok;
+          })
+      ->add_option("shell", typed.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  // Asked by those scripts, while the parser is still there to say what may follow.
+  CLI::App* asked = app.add_subcommand("complete", "What may follow these words")->group("");
+  asked->callback([&app, &typed] {
+    typed.chosen = [found = complete(app, typed.forwarded)](Session& session) {
+      return print_completion(session, found);
+    };
+  });
+}
+
+bool forwards(const std::string& word) {
+  return word == "serve" || word == "worker" || word == "complete";
+}
+
 std::size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), 0U);
@@ -235,6 +259,7 @@ std::string unknown_command(const CLI::App& app, const std::string& word) {
   std::string best;
   std::size_t distance = 3;
   for (const CLI::App* known : app.get_subcommands({})) {
+    if (known->get_group().empty()) continue;
     for (const std::string& name :
          {known->get_name(), std::string(known->get_name() == "submit" ? "apply" : "")}) {
       const std::size_t d = edit_distance(word, name);
@@ -274,11 +299,15 @@ std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& a
   add_sweeps(app, *typed);
   add_reading(app, *typed);
   add_verbs(app, *typed);
+  add_completion(app, *typed);
   try {
     std::vector<std::string> ours = arguments;
     const auto word = first_word(ours);
-    if (word != ours.end() && (*word == "serve" || *word == "worker")) {
+    if (word != ours.end() && forwards(*word)) {
       typed->forwarded.assign(word + 1, ours.cend());
+      if (*word == "complete" && !typed->forwarded.empty() && typed->forwarded.front() == "--") {
+        typed->forwarded.erase(typed->forwarded.begin());
+      }
       ours.erase(word + 1, ours.cend());
     }
     app.parse(std::vector<std::string>(ours.rbegin(), ours.rend()));  // Reversed, as CLI11 wants.
