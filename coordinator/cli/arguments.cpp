@@ -60,7 +60,7 @@ void add_global(CLI::App& app, Typed& typed) {
            typed.preferences.format = name == "json" ? Format::json : Format::table;
          },
          "table or json")
-      ->check(CLI::IsMember({"table", "json"}));
+      ->check(CLI::IsMember(choices_of("--output")));
   app.add_flag("-y,--yes", typed.preferences.yes, "Answer every question with yes");
 }
 
@@ -225,7 +225,7 @@ void add_completion(CLI::App& app, Typed& typed) {
           })
       ->add_option("shell", typed.shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+      ->check(CLI::IsMember(choices_of("shell")));
   // Asked by those scripts, while the parser is still there to say what may follow.
   CLI::App* asked = app.add_subcommand("complete", "What may follow these words")->group("");
   asked->callback([&app, &typed] {

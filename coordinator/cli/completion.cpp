@@ -47,15 +47,6 @@ const std::map<std::string, Names>& kinds() {
   return all;
 }
 
-std::vector<std::string> choices_of(const std::string& name) {
-  if (name == "--output") return {"table", "json"};
-  if (name == "shell") return {"bash", "zsh", "fish"};
-  std::vector<std::string> states;
-  if (name != "--state") return states;
-  for (const RunState state : kRunStates) states.emplace_back(to_string(state));
-  return states;
-}
-
 bool takes_value(const CLI::Option& option) { return option.get_type_size() != 0; }
 
 const CLI::Option* find_option(const CLI::App* app, const std::string& word) {
@@ -131,6 +122,15 @@ std::vector<std::string> names_in(Session& session, const Completion& completion
 }
 
 }  // namespace
+
+std::vector<std::string> choices_of(const std::string& name) {
+  if (name == "--output") return {"table", "json"};
+  if (name == "shell") return {"bash", "zsh", "fish"};
+  std::vector<std::string> states;
+  if (name != "--state") return states;
+  for (const RunState state : kRunStates) states.emplace_back(to_string(state));
+  return states;
+}
 
 Completion complete(const CLI::App& app, const std::vector<std::string>& typed) {
   Completion completion;

@@ -18,6 +18,9 @@ struct Completion {
   Names names = Names::none;       // and what the coordinator has of these
 };
 
+// The legal values of an option or argument, by its name ("--output", "shell"); empty: any.
+std::vector<std::string> choices_of(const std::string& name);
+
 // `typed`: the words behind the program's name up to the cursor, the last one unfinished.
 Completion complete(const CLI::App& app, const std::vector<std::string>& typed);
 

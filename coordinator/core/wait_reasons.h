@@ -11,7 +11,7 @@
 namespace sarsweep::coordinator {
 
 struct MachineLook {
-  std::string worker, host;
+  std::string worker;
   bool live = true, draining = false;
   struct Place {
     std::string device;  // "cpu", "cuda:0"

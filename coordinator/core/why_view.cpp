@@ -18,7 +18,6 @@ std::vector<MachineLook> machines(const Core& core, Connection& connection) {
   std::vector<MachineLook> all;
   for (const json& worker : workers_view(core, connection)) {
     MachineLook machine{.worker = worker["name"],
-                        .host = worker["host"],
                         .live = worker["state"] == "live",
                         .draining = worker["draining"],
                         .slots = {}};

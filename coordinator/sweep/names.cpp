@@ -37,17 +37,6 @@ std::string value_of(const std::string& name, const config::RunValues& config) {
   return value;
 }
 
-std::string as_name(std::string text) {
-  for (char& c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (!plain) c = '-';
-  }
-  text = text.substr(0, kLongestName);
-  const std::size_t first = text.find_first_not_of('-');
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of('-') - first + 1);
-}
-
 }  // namespace
 
 std::string memorable_name(const std::string& study, const std::string& cell_hash,
@@ -63,6 +52,17 @@ std::string memorable_name(const std::string& study, const std::string& cell_has
     std::string name = fmt::format("{}-{}-{}", left, right, number);
     if (taken.insert(name).second) return name;
   }
+}
+
+std::string as_name(std::string text) {
+  for (char& c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (!plain) c = '-';
+  }
+  text = text.substr(0, kLongestName);
+  const std::size_t first = text.find_first_not_of('-');
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of('-') - first + 1);
 }
 
 std::string fill_template(const std::string& text, const config::RunValues& config) {

@@ -12,6 +12,10 @@ namespace sarsweep::sweep {
 std::string memorable_name(const std::string& study, const std::string& cell_hash,
                            std::set<std::string>& taken);
 
+// What may not stand in a name replaced by '-', none at the ends, at most 63 characters; may be
+// empty.
+std::string as_name(std::string text);
+
 // The template with each {field} replaced by its active value (nothing where it is inactive) and
 // what may not stand in a name by '-'. Throws Error(invalid) for an unknown field or an open brace.
 std::string fill_template(const std::string& text, const config::RunValues& config);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "coordinator/sweep/known_metrics.h"
+#include "coordinator/sweep/names.h"
 #include "coordinator/sweep/sweep_file.h"
 #include "coordinator/sweep/typed_scalar.h"
 #include "coordinator/sweep/wandb_names.h"
@@ -26,7 +27,6 @@ using nlohmann::json;
 constexpr std::array<std::string_view, 7> kOfTheScript = {
     "program", "command", "project", "entity", "controller", "imageuri", "job"};
 constexpr std::array<std::string_view, 2> kSeeds = {"seed", "random_seed"};
-constexpr std::size_t kLongestName = 63;
 
 template <class List>
 bool is_in(const List& list, std::string_view name) {
@@ -46,15 +46,13 @@ struct Draft {
   std::vector<std::string> left_out;  // one line each
 };
 
-// A name of ours from any text; empty where nothing is left.
-std::string as_name(std::string_view text) {
-  std::string name;
-  for (const char c : text.substr(0, kLongestName)) {
-    const auto lower = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const bool kept = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9');
-    if (kept || (!name.empty() && name.back() != '-')) name += kept ? lower : '-';
-  }
-  name.erase(name.find_last_not_of('-') + 1);
+// As a person would write it: in small letters, words set apart by one dash.
+std::string sweep_name_of(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string name = as_name(std::move(text));
+  const auto dashes = [](char a, char b) { return a == '-' && b == '-'; };
+  name.erase(std::unique(name.begin(), name.end(), dashes), name.end());
   return name;
 }
 
@@ -64,7 +62,7 @@ class Importer {
       : file_(std::move(file)), diagnostics_(diagnostics) {}
 
   Draft read(const YamlNode& root) {
-    draft_.name = as_name(std::filesystem::path(file_).stem().string());
+    draft_.name = sweep_name_of(std::filesystem::path(file_).stem().string());
     const YamlEntry* parameters = find_entry(root, "parameters");
     if (parameters == nullptr) {
       diagnostics_.error(root.place, "no_parameters", "there is no parameters: block here",
@@ -192,7 +190,7 @@ class Importer {
 
   void read_key(const YamlEntry& entry) {
     if (entry.key == "name" && entry.value.is_text()) {
-      const std::string name = as_name(entry.value.scalar.get<std::string>());
+      const std::string name = sweep_name_of(entry.value.scalar.get<std::string>());
       if (!name.empty()) draft_.name = name;
     } else if (entry.key == "description" && entry.value.is_text()) {
       draft_.description = entry.value.scalar.get<std::string>();

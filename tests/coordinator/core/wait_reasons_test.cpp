@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 
 MachineLook machine(const std::string& name, std::vector<MachineLook::Place> slots) {
-  return {.worker = name, .host = "h", .live = true, .draining = false, .slots = std::move(slots)};
+  return {.worker = name, .live = true, .draining = false, .slots = std::move(slots)};
 }
 
 WaitLook queued(std::vector<MachineLook> machines) {
