@@ -1,12 +1,10 @@
 """`sarsweep completion SHELL`, in the shells that are installed."""
 import os
-import pathlib
 import shutil
 import subprocess
-import tempfile
 import unittest
 
-from home import BIN, Home
+from home import BIN, coordinator_of
 
 # What readline does on a Tab behind LINE.
 TAB = """source <(sarsweep completion bash)
@@ -27,13 +25,10 @@ runs: {heart-rose-2: {}, lake-mont-9: {unet.lr: 1e-6}}
 class CompletionTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="sarsweep-completion-")
-        cls.addClassCleanup(cls.folder.cleanup)
-        cls.home = Home(pathlib.Path(cls.folder.name) / "home", None, None).up(workers=0)
-        cls.addClassCleanup(cls.home.down)
+        cls.home = coordinator_of(cls)
         file = cls.home.folder / "radar.yaml"
         file.write_text(SWEEP)
-        subprocess.run([BIN / "sarsweep", "submit", file, "--home", cls.home.folder], check=True, capture_output=True)
+        cls.home.cli("submit", file)
         cls.environment = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}", SARSWEEP_HOME=str(cls.home.folder))
 
     def after_tab(self, line, broken=None):

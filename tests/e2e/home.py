@@ -31,6 +31,15 @@ def trainer(*arguments):
                    stderr=subprocess.PIPE, text=True)
 
 
+def coordinator_of(tests):
+    """A Home with a coordinator and no worker, for the tests of a class and then gone."""
+    folder = tempfile.TemporaryDirectory(prefix="sarsweep-e2e-")
+    tests.addClassCleanup(folder.cleanup)
+    home = Home(pathlib.Path(folder.name) / "home", None, None).up(workers=0)
+    tests.addClassCleanup(home.down)
+    return home
+
+
 class Home:
     def __init__(self, folder, model, data):
         self.folder, self.model, self.data = pathlib.Path(folder), model, data

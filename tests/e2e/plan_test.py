@@ -1,12 +1,10 @@
 """`sarsweep plan` as a person meets it: eight mistakes at once, hostile files, a file made from a W&B sweep."""
 import json
-import pathlib
 import subprocess
-import tempfile
 import time
 import unittest
 
-from home import BIN, Home
+from home import BIN, coordinator_of
 
 MISTAKES = """version: 1
 sweep: mistakes
@@ -46,10 +44,7 @@ parameters:
 class Plan(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="sarsweep-plan-")
-        cls.addClassCleanup(cls.folder.cleanup)
-        cls.home = Home(pathlib.Path(cls.folder.name) / "home", None, None).up(workers=0)
-        cls.addClassCleanup(cls.home.down)
+        cls.home = coordinator_of(cls)
 
     def plan(self, content, *arguments):
         file = self.home.folder / "plan.yaml"

@@ -3,12 +3,11 @@
 // written anew, to be read as a diff.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
 #include "schema/base/atomic_file.h"
+#include "tests/coordinator/sweep/golden.h"
 #include "tests/coordinator/sweep/sweep_text.h"
 
 namespace sarsweep::coordinator {
@@ -16,16 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path folder() { return fs::path(SARSWEEP_SOURCE_DIR) / "tests/coordinator/sweep/errors"; }
-
-std::vector<fs::path> cases() {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder())) {
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
+std::vector<fs::path> cases() { return yaml_files("errors"); }
 
 std::vector<std::string> settings_in(const std::string& text) {
   std::vector<std::string> settings;
@@ -37,15 +27,11 @@ std::vector<std::string> settings_in(const std::string& text) {
 }
 
 TEST(GoldenErrors, EachFileIsRefusedAsItsTextSays) {
-  const bool update = std::getenv("SARSWEEP_UPDATE_GOLDEN") != nullptr;
   for (const fs::path& file : cases()) {
     SCOPED_TRACE(file.filename().string());
     const std::string text = read_file(file);
     const ExpandedSweep sweep = expand_text(text, settings_in(text));
-    const fs::path golden = fs::path(file).replace_extension(".txt");
-    if (update) write_file_atomically(golden, remarks(sweep));
-    ASSERT_TRUE(fs::exists(golden));
-    EXPECT_EQ(remarks(sweep), read_file(golden));
+    expect_golden(file, remarks(sweep));
   }
 }
 

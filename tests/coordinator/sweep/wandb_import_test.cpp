@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "schema/base/atomic_file.h"
+#include "tests/coordinator/sweep/golden.h"
 #include "tests/coordinator/sweep/sweep_text.h"
 
 namespace sarsweep::coordinator {
@@ -17,30 +17,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> cases() {
-  std::vector<fs::path> files;
-  const fs::path folder = fs::path(SARSWEEP_SOURCE_DIR) / "tests/coordinator/sweep/imports";
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
+std::vector<fs::path> cases() { return yaml_files("imports"); }
 
 ImportedSweep imported(const fs::path& file) {
   return import_wandb(file.filename().string(), read_file(file));
 }
 
 TEST(WandbImport, MakesOfEachFileWhatItsTextSays) {
-  const bool update = std::getenv("SARSWEEP_UPDATE_GOLDEN") != nullptr;
   for (const fs::path& file : cases()) {
     SCOPED_TRACE(file.filename().string());
     const ImportedSweep sweep = imported(file);
-    const std::string told = sweep.text + "----\n" + remarks(sweep.diagnostics);
-    const fs::path golden = fs::path(file).replace_extension(".txt");
-    if (update) write_file_atomically(golden, told);
-    ASSERT_TRUE(fs::exists(golden));
-    EXPECT_EQ(told, read_file(golden));
+    expect_golden(file, sweep.text + "----\n" + remarks(sweep.diagnostics));
   }
 }
 
