@@ -34,7 +34,7 @@ endfunction()
 function(sarsweep_test name)
   cmake_parse_arguments(ARG "TOGETHER" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 120)  # Proves termination; no test is judged by its speed.
+    set(ARG_TIMEOUT 600)  # Proves termination; no test is judged by its speed.
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE sarsweep_options ${ARG_LINK} GTest::gmock GTest::gtest_main)

@@ -61,6 +61,10 @@ class Planted(unittest.TestCase):
         self.plant("worker/agent.cpp", f"\nint far_too_long(int total) {{\n{body}  return total;\n}}\n")
         self.expect_found(["script/lint", "worker/agent.cpp"], "far_too_long", "80 lines")
 
+    def test_a_banned_word(self):
+        self.plant("worker/agent.cpp", "// TO" + "DO later\n")
+        self.expect_found([TIDY_TEST], "worker/agent.cpp", "later")
+
     def test_an_unformatted_file(self):
         self.plant("worker/agent.cpp", "int   crooked ;\n")
         self.expect_found(["script/lint", "worker/agent.cpp"], "not formatted")
