@@ -11,7 +11,7 @@ from home import Home, small_sweep, until, workshop
 
 KILLS = int(os.environ.get("SARSWEEP_KILLS", "3"))
 SEED = int(os.environ.get("SARSWEEP_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-STEPS = 60
+STEPS = 40
 
 
 class Resume(unittest.TestCase):
