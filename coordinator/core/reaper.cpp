@@ -4,6 +4,16 @@
 
 namespace sarsweep::coordinator {
 
+namespace {
+
+// A wall clock that was set back past the backoff's begin says nothing about its length any more:
+// it ends.
+bool is_over(const RunRow& backoff, std::int64_t now_ms) {
+  return backoff.not_before_ms.value_or(0) <= now_ms || now_ms < backoff.state_ms;
+}
+
+}  // namespace
+
 void reap(Core& core) {
   core.database.write(Urgency::state, [&](Connection& c) {
     const auto now = core.clock.steady();
@@ -14,7 +24,7 @@ void reap(Core& core) {
       conclude(core, c, holding, ending_of_lost_lease(holding.run.state, budget_of(holding.run)));
     }
     for (RunRow& run : runs.in_state(RunState::backoff)) {
-      if (run.not_before_ms.value_or(0) > core.now_ms()) continue;
+      if (!is_over(run, core.now_ms())) continue;
       runs.move(run, {.to = RunState::queued, .actor = "coordinator", .now_ms = core.now_ms()});
     }
     settle_families(c, core.now_ms());

@@ -19,11 +19,15 @@ namespace sarsweep::coordinator {
 class FakeClock final : public Clock {
  public:
   TimePoint steady() const override { return TimePoint(std::chrono::milliseconds(now_ms_)); }
-  std::int64_t unix_ms() const override { return 1'700'000'000'000 + now_ms_; }
+  std::int64_t unix_ms() const override { return 1'700'000'000'000 + now_ms_ + wall_offset_ms_; }
   void advance(double seconds) { now_ms_ += static_cast<std::int64_t>(seconds * 1000); }
+  void set_wall_back(double seconds) {
+    wall_offset_ms_ -= static_cast<std::int64_t>(seconds * 1000);
+  }
 
  private:
   std::int64_t now_ms_ = 1'000'000;
+  std::int64_t wall_offset_ms_ = 0;
 };
 
 inline PlannedRun planned(const std::string& name, std::int64_t seed = 0) {

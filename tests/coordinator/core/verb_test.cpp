@@ -66,6 +66,16 @@ TEST(Verb, WhatTheTableForbidsIsAConflict) {
   for (const Verb verb : kVerbs) EXPECT_THROW(q.bench.verb("a", verb), Error) << to_string(verb);
 }
 
+TEST(Verb, ABackoffEndsAlthoughTheClockIsSetBack) {
+  Queued q;
+  ASSERT_TRUE(q.bench.end(q.bench.start().key, 1).reply);
+  q.bench.clock.advance(5);
+  q.bench.clock.set_wall_back(3600);
+  q.bench.clock.advance(11);
+  q.bench.core->tick();
+  EXPECT_EQ(q.bench.state("a"), "queued");
+}
+
 TEST(Verb, FailuresBackOffUntilTheBudgetIsSpentAndRetryRestoresIt) {
   Queued q;
   ASSERT_TRUE(q.bench.end(q.bench.start().key, 1).reply);
