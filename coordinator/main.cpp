@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/restore.h"
 #include "coordinator/http/server.h"
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
@@ -26,6 +27,7 @@ struct Options {
   std::string home = ".sarsweep";
   std::string store;
   std::string ready_file;
+  std::string restore;
   ServerOptions server;
   bool no_auth = false;
   CoordinatorOptions core;
@@ -39,6 +41,8 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--port", options.server.port, "Port of the API and the dashboard; 0: any");
   app.add_option("--data-port", options.server.data_port, "Port for the workers' data; 0: any");
   app.add_option("--ready-file", options.ready_file, "Written as JSON when requests are served");
+  app.add_option("--restore", options.restore,
+                 "Put this backup in place of the database, and exit");
   app.add_flag("--no-auth", options.no_auth,
                "Serve without tokens: anyone on this machine may do anything");
   app.add_option("--heartbeat", options.core.heartbeat_s, "Seconds between a worker's heartbeats");
@@ -80,6 +84,24 @@ void announce(const Options& options, const HttpServer& server, Identity& identi
   std::fflush(stdout);
 }
 
+int restore(const Options& options) {
+  const RestoreSummary done = restore_backup(options.core, options.restore, system_clock());
+  fmt::print("restored {}: sweeps {}, runs {}, points {}\n", options.restore, done.backup.sweeps,
+             done.backup.runs, done.backup.points);
+  if (done.requeued > 0) {
+    fmt::print(
+        "{} runs were held by a worker when it was made; they go on from their newest "
+        "checkpoint\n",
+        done.requeued);
+  }
+  if (done.missing_files > 0) {
+    fmt::print("{} samples and results it names are not in {}\n", done.missing_files,
+               options.core.store.string());
+  }
+  fmt::print("undo: sarsweep restore {}\n", (done.aside / "sarsweep.db").string());
+  return 0;
+}
+
 // One thread: time-driven work once a second, until it is told to stop.
 void keep_time(const std::stop_token& stop, Coordinator& coordinator) {
   std::mutex mutex;
@@ -106,6 +128,7 @@ int main(int argc, char** argv) try {
   declare(app, options);
   CLI11_PARSE(app, argc, argv);
   prepare(options);
+  if (!options.restore.empty()) return restore(options);
   start_log("sarsweep-coordinator");
 
   Coordinator coordinator(options.core, system_clock());

@@ -22,6 +22,8 @@ struct Typed {
   LogsOptions logs;
   WaitOptions wait;
   VerbOptions verb;
+  RestoreOptions restore;
+  std::string backup;
   UpOptions up;
   std::string run;
   std::string sweep;
@@ -217,6 +219,18 @@ void add_verbs(CLI::App& app, Typed& typed) {
   }
 }
 
+void add_operations(CLI::App& app, Typed& typed) {
+  command(app, typed, "backup", "Copy the database to one file while everything goes on",
+          [&typed](Session& session) { return backup(session, typed.backup); })
+      ->add_option("file", typed.backup, "A new file (default: one in HOME/backups)");
+  CLI::App* restoring =
+      command(app, typed, "restore",
+              "Put a backup in place of the database; the coordinator must be stopped",
+              [&typed](Session& session) { return restore(session, typed.restore); });
+  restoring->add_option("file", typed.restore.file, "A file that backup made")->required();
+  restoring->add_option("--store", typed.restore.store, "As given to up (default: HOME/store)");
+}
+
 void add_completion(CLI::App& app, Typed& typed) {
   command(app, typed, "completion", "Print what makes a shell complete commands and names",
           [&typed](Session& session) {
@@ -299,6 +313,7 @@ std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& a
   add_sweeps(app, *typed);
   add_reading(app, *typed);
   add_verbs(app, *typed);
+  add_operations(app, *typed);
   add_completion(app, *typed);
   try {
     std::vector<std::string> ours = arguments;

@@ -73,6 +73,14 @@ struct UpOptions {
 };
 Exit up(Session& session, const UpOptions& options);
 
+// Without a file the copy stays in the home folder's backups.
+Exit backup(Session& session, const std::string& file);
+struct RestoreOptions {
+  std::string file = {};
+  std::string store = {};  // empty: <home>/store
+};
+Exit restore(Session& session, const RestoreOptions& options);
+
 // Become the program beside this one, with `arguments`. Throws Error(internal) where it is not
 // there.
 [[noreturn]] void become(const std::string& program, const std::vector<std::string>& arguments);

@@ -1,5 +1,7 @@
 #include "coordinator/core/coordinator.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "coordinator/core/core.h"
@@ -13,6 +15,7 @@
 #include "coordinator/core/sweep_views.h"
 #include "coordinator/core/verbs.h"
 #include "coordinator/core/why_view.h"
+#include "coordinator/store/backup.h"
 #include "coordinator/sweep/wandb_import.h"
 #include "schema/base/error.h"
 
@@ -112,6 +115,15 @@ std::filesystem::path Coordinator::artifact(const std::string& sha256) const {
 }
 std::string Coordinator::prometheus() const {
   return impl_->core.database.read([&](Connection& c) { return prometheus_text(impl_->core, c); });
+}
+
+json Coordinator::back_up() {
+  const CoordinatorOptions& options = impl_->core.options;
+  const std::string name = fmt::format("sarsweep-{}.db", impl_->core.now_ms());
+  const BackupSummary made =
+      coordinator::back_up(options.home / "sarsweep.db", options.home / "backups" / name);
+  return {{"file", made.file.string()}, {"bytes", made.bytes}, {"schema", made.schema},
+          {"sweeps", made.sweeps},      {"runs", made.runs},   {"points", made.points}};
 }
 
 RegisterReply Coordinator::register_worker(const RegisterRequest& request) {

@@ -76,6 +76,11 @@ class Coordinator {
   std::filesystem::path artifact(const std::string& sha256) const;  // Throws Error(not_found).
   std::string prometheus() const;
 
+  // ---- operations ----
+  // Copies the database to a new file in <home>/backups, named by the time, while everything goes
+  // on: {"file", "bytes", "schema", "sweeps", "runs", "points"}.
+  nlohmann::json back_up();
+
   // ---- workers ----
   RegisterReply register_worker(const RegisterRequest& request);
   LeaseReply lease(const LeaseRequest& request);

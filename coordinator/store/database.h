@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -57,5 +58,8 @@ class Database {
 // Brings a database to the newest schema, one transaction a migration. Throws Error(invalid) if its
 // user_version is newer.
 void migrate(Connection& connection);
+
+// The schema this program writes: the number of its migrations.
+std::int64_t newest_schema();
 
 }  // namespace sarsweep::coordinator

@@ -12,15 +12,17 @@ std::span<const EmbeddedFile> migrations();  // By sarsweep_embed, in the order 
 
 namespace sarsweep::coordinator {
 
+std::int64_t newest_schema() { return static_cast<std::int64_t>(migrations().size()); }
+
 void migrate(Connection& connection) {
   const std::span<const EmbeddedFile> steps = migrations();
   const std::int64_t have = connection.integer("PRAGMA user_version").value_or(0);
-  if (have > static_cast<std::int64_t>(steps.size())) {
+  if (have > newest_schema()) {
     throw Error(
         ErrorCode::invalid,
         fmt::format("the database has schema {}, this program knows {}; use a newer program "
                     "or restore a backup",
-                    have, steps.size()));
+                    have, newest_schema()));
   }
   for (std::size_t i = static_cast<std::size_t>(have); i < steps.size(); ++i) {
     connection.script("BEGIN IMMEDIATE");

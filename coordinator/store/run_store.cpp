@@ -221,6 +221,11 @@ std::int64_t RunStore::next_epoch(RunRow& run) {
   return run.lease_epoch;
 }
 
+void RunStore::raise_epoch(std::int64_t id, std::int64_t epoch) {
+  connection_.change("UPDATE run SET lease_epoch = MAX(lease_epoch, ?2) WHERE id = ?1",
+                     {id, epoch});
+}
+
 void RunStore::set_source(std::int64_t id, std::int64_t source) {
   connection_.change("UPDATE run SET source_run = ?2 WHERE id = ?1", {id, source});
 }

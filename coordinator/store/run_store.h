@@ -84,6 +84,8 @@ class RunStore {
   void renew(RunRow& run, bool forget);
   // The next lease epoch, stored.
   std::int64_t next_epoch(RunRow& run);
+  // Grants begin behind `epoch`.
+  void raise_epoch(std::int64_t id, std::int64_t epoch);
   void set_source(std::int64_t id, std::int64_t source);
   void mark_started(std::int64_t id, std::int64_t now_ms);
   void set_progress(std::int64_t id, std::int64_t step, std::optional<std::int64_t> total_steps);
