@@ -129,6 +129,13 @@ function pair(title, result, lag) {
     h("dt", {}, `${title}: VAE / generated`), h("dd", {}, `${number(pass)} / ${number(made)}`));
 }
 
+// Null where the sweep goes on.
+function held_notice(sweep) {
+  if (!sweep.held) return null;
+  return h("p", {class: "notice bad"}, `Held: ${sweep.held}. Nothing new starts; `,
+    h("code", {}, `sarsweep resume @${sweep.sweep}`), " lets it go on.");
+}
+
 export function leaderboard_page(main, [name], query) {
   const view = {sort: query.get("sort") ?? "", descending: query.get("dir") === "desc"};
   const [title, counts, holder, against] = [h("div", {}), h("div", {class: "chips"}), h("div", {class: "scroll"}), h("div", {})];
@@ -164,13 +171,14 @@ export function leaderboard_page(main, [name], query) {
     tick: async () => {
       const [sweep, rows] = await Promise.all([
         get(`/api/v1/sweeps/${enc(name)}`), get(`/api/v1/leaderboard?sweep=${enc(name)}`)]);
-      const text = JSON.stringify([sweep.counts, rows]);
+      const text = JSON.stringify([sweep.counts, sweep.held, rows]);
       if (text !== last) {
         last = text;
         drawn = [sweep, rows];
         replace(title, h("h1", {}, sweep.sweep), h("div", {class: "quiet"}, sweep.description),
           h("div", {class: "small quiet"}, `${sweep.objective.goal} ${sweep.objective.metric}`,
-            rows[0]?.protocol_hash ? [" · protocol ", h("code", {title: rows[0].protocol_hash}, rows[0].protocol_hash.slice(0, 8))] : null));
+            rows[0]?.protocol_hash ? [" · protocol ", h("code", {title: rows[0].protocol_hash}, rows[0].protocol_hash.slice(0, 8))] : null),
+          held_notice(sweep));
         replace(counts, Object.entries(sweep.counts).filter(([, n]) => n > 0).map(([state, n]) => chip(state, n)));
         draw(sweep, rows);
       }

@@ -12,7 +12,8 @@ function card(sweep) {
         h("div", {class: "quiet small"}, sweep.description || "no description")),
       h("div", {class: "quiet small"}, clock(sweep.created_ms))),
     progress(done / rows, `${done} of ${rows} runs done`, true),
-    h("p", {class: "chips"}, live.map(([state, count]) => chip(state, count)),
+    h("p", {class: "chips"}, sweep.held ? h("span", {class: "chip failed", title: sweep.held}, "held") : null,
+      live.map(([state, count]) => chip(state, count)),
       h("span", {class: "badge"}, `${sweep.cells} cells`),
       h("span", {class: "badge"}, `${sweep.objective.goal} ${sweep.objective.metric}`)));
 }

@@ -28,6 +28,10 @@ void tell(Session& session, const json& reply) {
   const std::string name = cell(reply, "name");
   session.err() << name << ": " << (was == state ? "stays " + state : was + " -> " + state) << '\n';
   const std::string undo = cell(reply, "undo");
+  const std::string lifted = cell(reply, "lifted");
+  if (lifted != "-" && !lifted.empty()) {
+    session.err() << "its sweep is no longer held (" << lifted << ")\n";
+  }
   if (was != state && undo != "-" && !undo.empty()) session.err() << "undo: " << undo << '\n';
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "coordinator/core/holds.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 
@@ -79,6 +80,7 @@ void conclude(Core& core, Connection& connection, Holding& holding, const Ending
   }
   runs.move(holding.run, move);
   core.leases.drop(holding.run.id);
+  if (ending.to == RunState::failed) hold_what_is_over(connection, now);
   settle_families(connection, now);
 }
 

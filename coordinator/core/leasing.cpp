@@ -8,6 +8,7 @@
 #include "coordinator/core/holding.h"
 #include "coordinator/core/run_document.h"
 #include "coordinator/core/scheduler.h"
+#include "coordinator/store/hold_store.h"
 #include "coordinator/store/worker_store.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
@@ -92,7 +93,9 @@ std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker,
 
 std::vector<Candidate> queued(Connection& connection) {
   std::vector<Candidate> found;
+  const std::set<std::int64_t> held = HoldStore(connection).held();
   for (const RunRow& run : RunStore(connection).in_state(RunState::queued)) {
+    if (held.contains(run.sweep)) continue;
     const json config = json::parse(run.config);
     found.push_back({.run = run.id,
                      .priority = run.priority,

@@ -1,6 +1,7 @@
 #include "coordinator/core/reaper.h"
 
 #include "coordinator/core/holding.h"
+#include "coordinator/core/holds.h"
 
 namespace sarsweep::coordinator {
 
@@ -28,6 +29,7 @@ void reap(Core& core) {
       runs.move(run, {.to = RunState::queued, .actor = "coordinator", .now_ms = core.now_ms()});
     }
     settle_families(c, core.now_ms());
+    hold_what_is_over(c, core.now_ms());
   });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "coordinator/core/holds.h"
 #include "coordinator/store/attempt_store.h"
 #include "coordinator/store/event_store.h"
 #include "coordinator/store/metric_store.h"
@@ -69,6 +70,11 @@ json attempts_json(Connection& connection, std::int64_t run) {
   return out;
 }
 
+std::string reason_of(Connection& connection, const RunRow& run) {
+  const std::string held = run.state == RunState::queued ? why_held(connection, run.sweep) : "";
+  return held.empty() ? run.reason : "held: " + held;
+}
+
 json lineage_of(Connection& connection, const RunRow& run) {
   RunStore runs(connection);
   json children = json::array();
@@ -125,7 +131,7 @@ json run_document(const Core& core, Connection& connection, const RunRow& run) {
           {"progress", progress_of(data)},
           {"eta_s", eta_of(core, data, attempt)},
           {"worker", held ? json(attempt->worker_name) : json(nullptr)},
-          {"reason", life.reason},
+          {"reason", reason_of(connection, life)},
           {"alias_of", name_of(runs, run.alias_of)},
           {"source_run", uid_of(runs, life.source_run)},
           {"stage", data.stage},

@@ -4,8 +4,10 @@
 
 #include <map>
 
+#include "coordinator/core/holds.h"
 #include "coordinator/core/sweep_diff.h"
 #include "coordinator/store/event_store.h"
+#include "coordinator/store/hold_store.h"
 #include "coordinator/store/sweep_store.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
@@ -93,6 +95,7 @@ class Submission {
                         .text = request_.source.text,
                         .file = request_.source.file,
                         .created_ms = core_.now_ms()});
+    limit();
     for (std::size_t i = 0; i < diff.rows.size(); ++i) ids_.push_back(store_row(i, diff.rows[i]));
     for (std::size_t i = 0; i < diff.rows.size(); ++i) link_row(i, diff);
     for (const RunRow& run : diff.withdrawn) withdraw(run);
@@ -111,6 +114,18 @@ class Submission {
   }
 
  private:
+  // A file that raises a limit lets a held sweep go on.
+  void limit() {
+    HoldStore holds(connection_);
+    const std::optional<SweepHold> before = holds.find(sweep_);
+    const bool same = before && before->gpu_hours == expanded_.gpu_hours &&
+                      before->max_failures == expanded_.max_failures;
+    if (same) return;
+    holds.set_limits(sweep_, expanded_.gpu_hours, expanded_.max_failures);
+    if (before && !before->held.empty()) holds.hold(sweep_, "");
+    hold_what_is_over(connection_, core_.now_ms());
+  }
+
   RunRow definition(std::size_t i, const DiffRow& row) const {
     const PlannedRun& planned = expanded_.runs[i];
     RunRow run;

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "coordinator/core/holds.h"
 #include "coordinator/core/scheduler.h"
 #include "coordinator/store/attempt_store.h"
 #include "coordinator/store/run_store.h"
@@ -35,6 +36,7 @@ json summary(Connection& connection, const SweepRow& sweep) {
           {"report", json::parse(sweep.report)},
           {"cells", cells.size()},
           {"rows", rows},
+          {"held", why_held(connection, sweep.id)},
           {"counts", counts}};
 }
 
@@ -45,6 +47,8 @@ std::string why_waiting(Connection& connection, const RunRow& run, std::int64_t 
     return fmt::format("waits for {}, which is {}", parent.name, to_string(parent.state));
   }
   if (run.state == RunState::blocked) return run.reason;
+  const std::string held = why_held(connection, run.sweep);
+  if (!held.empty()) return "held: " + held;
   return ahead == 0 ? "next for a free slot" : fmt::format("{} ahead of it", ahead);
 }
 

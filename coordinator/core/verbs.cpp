@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/core/holding.h"
+#include "coordinator/core/holds.h"
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
@@ -58,6 +59,8 @@ json apply_verb(Core& core, const std::string& run_id, Verb verb, bool from_scra
     RunStore runs(c);
     RunRow run = runs.need_uid(run_id);
     if (run.alias_of) run = runs.need(*run.alias_of);
+    std::string lifted;
+    if (verb == Verb::resume) lifted = lift_hold(c, run.sweep, actor, core.now_ms());
     const RunState was = run.state;
     const RunState target = target_of(c, run, verb);
     if (target != was) {
@@ -69,6 +72,7 @@ json apply_verb(Core& core, const std::string& run_id, Verb verb, bool from_scra
             {"name", run.name},
             {"state", to_string(run.state)},
             {"was", to_string(was)},
+            {"lifted", lifted},
             {"undo", target == was ? json(nullptr) : undo_of(run, verb, from_scratch)}};
   });
 }

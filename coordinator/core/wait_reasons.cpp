@@ -71,6 +71,9 @@ std::optional<WaitReason> obstacle(const MachineLook& machine, const WaitLook& l
 }
 
 std::vector<WaitReason> reasons_in_queue(const WaitLook& look) {
+  if (!look.held.empty()) {
+    return {{"held", "its sweep is held: " + look.held, "sarsweep resume @" + look.sweep}};
+  }
   std::vector<MachineLook> live;
   std::copy_if(look.machines.begin(), look.machines.end(), std::back_inserter(live),
                [](const MachineLook& machine) { return machine.live; });

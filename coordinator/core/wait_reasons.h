@@ -22,8 +22,10 @@ struct MachineLook {
 
 struct WaitLook {
   RunState state = RunState::queued;
-  std::string name;    // "sweep/name", as verbs take it
-  std::string reason;  // stored with the state
+  std::string name;       // "sweep/name", as verbs take it
+  std::string reason;     // stored with the state
+  std::string held = {};  // why its sweep is held; empty: it is not
+  std::string sweep = {};
   std::int64_t slots = 1;
   std::string device = "auto";    // auto | cpu | cuda
   std::int64_t ahead = 0;         // queued runs before it

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordinator/core/holds.h"
 #include "coordinator/core/leasing.h"
 #include "coordinator/core/sweep_views.h"
 #include "coordinator/core/wait_reasons.h"
@@ -43,6 +44,8 @@ WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
   look.state = run.state;
   look.name = full_name(run);
   look.reason = run.reason;
+  look.held = why_held(connection, run.sweep);
+  look.sweep = run.sweep_name;
   look.slots = config.value("resources.gpus", std::int64_t{1});
   look.device = config.value("resources.device", "auto");
   if (run.not_before_ms) {

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "coordinator/store/backup.h"
 #include "schema/base/error.h"
 #include "schema/base/guarded.h"
 
@@ -60,6 +61,15 @@ void run_batch(Connection& connection, std::vector<std::shared_ptr<Job>>& batch)
   }
 }
 
+// What an older program left is kept as it was: a program of that age can go on with it.
+void copy_before_migration(Connection& connection, const std::filesystem::path& file) {
+  const std::int64_t have = connection.integer("PRAGMA user_version").value_or(0);
+  if (have == 0 || have >= newest_schema()) return;
+  const std::filesystem::path to =
+      file.parent_path() / "backups" / ("before-schema-" + std::to_string(newest_schema()) + ".db");
+  if (!std::filesystem::exists(to)) back_up(file, to);
+}
+
 }  // namespace
 
 struct Database::Impl {
@@ -96,6 +106,7 @@ struct Database::Impl {
 };
 
 Database::Database(const std::filesystem::path& file) : impl_(std::make_unique<Impl>(file)) {
+  copy_before_migration(impl_->writer, file);
   migrate(impl_->writer);
   impl_->thread = std::jthread([this](const std::stop_token& stop) { impl_->serve(stop); });
 }

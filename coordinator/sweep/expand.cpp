@@ -134,6 +134,9 @@ void describe(const sweep::SweepFile& file, ExpandedSweep& result) {
   result.objective_metric = file.metric;
   result.objective_goal = file.goal;
   result.report = file.report;
+  result.gpu_hours = file.limits.gpu_hours;
+  result.max_failures = file.limits.max_failures;
+  if (file.limits.hold_on_failure) result.max_failures = 1;
   for (const sweep::Study& study : file.studies) result.studies.push_back(study.name);
 }
 

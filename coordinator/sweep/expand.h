@@ -46,8 +46,10 @@ struct ExpandedSweep {
   std::string objective_goal = "minimize";
   std::vector<std::string> report;
   std::vector<std::string> studies;
-  nlohmann::json protocol_overrides;  // reserved: `protocols:` of the file
-  std::vector<PlannedRun> runs;       // in the order of the plan; empty if there are errors
+  std::optional<double> gpu_hours;           // limits that are watched while the sweep runs
+  std::optional<std::int64_t> max_failures;  // on_failure: hold is 1
+  nlohmann::json protocol_overrides;         // reserved: `protocols:` of the file
+  std::vector<PlannedRun> runs;              // in the order of the plan; empty if there are errors
   std::vector<Diagnostic> diagnostics;
   std::vector<std::string> needs_files;  // prompt files not yet posted, as written
   std::int64_t cells = 0, distinct_cells = 0, trainings = 0;

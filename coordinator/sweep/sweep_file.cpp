@@ -20,8 +20,10 @@ const std::vector<std::string_view> kTopKeys = {
     "when",      "exclude", "include",     "name",      "parent", "limits"};
 const std::vector<std::string_view> kStudyKeys = {"runs",    "grid",    "zip",  "when",
                                                   "exclude", "include", "name", "parent"};
-constexpr std::array<std::string_view, 7> kLaterKeys = {
-    "protocols", "baseline", "sources", "notify", "gpu_hours", "max_failures", "on_failure"};
+constexpr std::array<std::string_view, 4> kLaterKeys = {"protocols", "baseline", "sources",
+                                                        "notify"};
+const std::vector<std::string_view> kLimitKeys = {"max_runs", "gpu_hours", "max_failures",
+                                                  "on_failure"};
 
 class SweepFileReader {
  public:
@@ -105,25 +107,63 @@ class SweepFileReader {
   }
 
   void read_limits(const YamlNode& node) {
-    constexpr const char* kCure = "write limits: {max_runs: 120}";
     if (!node.is_map()) {
-      diagnostics_.error(node.place, "wrong_type", "limits must be a map", kCure);
+      diagnostics_.error(node.place, "wrong_type", "limits must be a map",
+                         "write limits: {max_runs: 120}");
       return;
     }
-    for (const YamlEntry& entry : node.entries) {
-      const YamlNode& value = entry.value;
-      if (entry.key != "max_runs") {
-        report_key(entry, {"max_runs"}, "limits", diagnostics_);
-      } else if (value.kind != YamlNode::Kind::scalar || !value.scalar.is_number_integer() ||
-                 value.scalar.get<std::int64_t>() < 1) {
-        diagnostics_.error(value.place, "bad_value",
-                           "limits.max_runs must be a whole number from 1 (got " +
-                               config::describe(to_json(value)) + ")",
-                           kCure);
-      } else {
-        file_.limits = {value.scalar.get<std::int64_t>(), value.place};
-      }
+    for (const YamlEntry& entry : node.entries) read_limit(entry);
+  }
+
+  void read_limit(const YamlEntry& entry) {
+    Limits& limits = file_.limits;
+    if (entry.key == "max_runs") {
+      limits.max_runs = count(entry, "120");
+      limits.max_runs_place = entry.value.place;
+    } else if (entry.key == "max_failures") {
+      limits.max_failures = count(entry, "3");
+    } else if (entry.key == "gpu_hours") {
+      limits.gpu_hours = hours(entry);
+    } else if (entry.key == "on_failure") {
+      read_on_failure(entry.value);
+    } else {
+      report_key(entry, kLimitKeys, "limits", diagnostics_);
     }
+  }
+
+  std::optional<std::int64_t> count(const YamlEntry& entry, const std::string& example) {
+    const YamlNode& value = entry.value;
+    const bool whole = value.kind == YamlNode::Kind::scalar && value.scalar.is_number_integer();
+    if (whole && value.scalar.get<std::int64_t>() >= 1) return value.scalar.get<std::int64_t>();
+    refuse_limit(entry, "a whole number from 1", example);
+    return std::nullopt;
+  }
+
+  std::optional<double> hours(const YamlEntry& entry) {
+    const YamlNode& value = entry.value;
+    const bool number = value.kind == YamlNode::Kind::scalar && value.scalar.is_number();
+    if (number && value.scalar.get<double>() > 0) return value.scalar.get<double>();
+    refuse_limit(entry, "a number above 0", "900");
+    return std::nullopt;
+  }
+
+  void read_on_failure(const YamlNode& node) {
+    const std::string choice = node.is_text() ? node.scalar.get<std::string>() : "";
+    if (choice == "continue" || choice == "hold") {
+      file_.limits.hold_on_failure = choice == "hold";
+      return;
+    }
+    diagnostics_.error(node.place, "bad_value",
+                       "limits.on_failure must be one of continue, hold (got " +
+                           config::describe(to_json(node)) + ")",
+                       "write on_failure: hold");
+  }
+
+  void refuse_limit(const YamlEntry& entry, const std::string& wanted, const std::string& example) {
+    diagnostics_.error(entry.value.place, "bad_value",
+                       "limits." + entry.key + " must be " + wanted + " (got " +
+                           config::describe(to_json(entry.value)) + ")",
+                       "write limits: {" + entry.key + ": " + example + "}");
   }
 
   void read_goal(const YamlNode& node) {

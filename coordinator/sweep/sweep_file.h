@@ -51,6 +51,10 @@ struct Study {
 struct Limits {
   std::optional<std::int64_t> max_runs;  // trainings, aliases counted once
   Place max_runs_place;
+  // Reached while the sweep runs, they hold it.
+  std::optional<double> gpu_hours;
+  std::optional<std::int64_t> max_failures;
+  bool hold_on_failure = false;
 };
 
 struct SweepFile {

@@ -145,6 +145,8 @@ std::optional<RunState> after_verb(RunState from, Verb verb) {
     case Verb::kill: return after_cancel(from, cancelled);
     case Verb::resume:
       if (from == paused || from == cancelled || from == failed) return queued;
+      // Only the hold of its sweep may be lifted.
+      if (from == waiting || from == queued || from == backoff || from == blocked) return from;
       return std::nullopt;
     case Verb::retry:
       if (from == cancelled || from == failed) return queued;

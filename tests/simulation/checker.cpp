@@ -43,8 +43,8 @@ Connection& Checker::database() {
   return *connection_;
 }
 
-void Checker::granted(const Attempt& attempt, const std::string& worker) {
-  grantees_.try_emplace(attempt, worker);
+bool Checker::granted(const Attempt& attempt, const std::string& worker) {
+  return grantees_.try_emplace(attempt, worker).second;
 }
 void Checker::stored(const Attempt& attempt, std::int64_t bytes, const std::string& events) {
   std::int64_t& most = bytes_[attempt];

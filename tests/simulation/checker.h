@@ -24,7 +24,7 @@ class Checker {
   explicit Checker(const std::filesystem::path& home);
 
   // ---- what was acknowledged ----
-  void granted(const Attempt& attempt, const std::string& worker);
+  bool granted(const Attempt& attempt, const std::string& worker);  // false: not for the first time
   void stored(const Attempt& attempt, std::int64_t bytes, const std::string& events);
   void finished(const Attempt& attempt);
   void asked(const std::string& run, Verb verb);

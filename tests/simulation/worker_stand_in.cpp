@@ -129,8 +129,9 @@ void WorkerStandIn::ask() {
       [this, request](Coordinator& core) {
         LeaseReply reply = core.lease(request);
         for (const Grant& grant : reply.grants) {
-          world_.checker.granted(name_of(grant.key), request.incarnation);
-          world_.expect_slots(grant);
+          if (world_.checker.granted(name_of(grant.key), request.incarnation)) {
+            world_.expect_legal(grant);
+          }
         }
         return reply;
       },

@@ -39,6 +39,7 @@ World::World(std::uint64_t seed, fs::path folder)
   sweep_.report = {"x"};
   const int runs = 2 + chance.below(6);
   for (int number = 0; number < runs; ++number) sweep_.runs.push_back(planned(number));
+  if (chance.happens(0.3)) sweep_.max_failures = 1 + chance.below(2);
   const int workers = 1 + chance.below(3);
   for (int number = 0; number < workers; ++number) {
     workers_.push_back(std::make_unique<WorkerStandIn>(*this, number, 2 + chance.below(2)));
@@ -74,10 +75,13 @@ std::int64_t World::delay_ms() {
   return slow ? 1 + chance.below(12'000) : 1 + chance.below(50);
 }
 
-void World::expect_slots(const Grant& grant) {
+void World::expect_legal(const Grant& grant) {
+  const std::string held = core_->sweep("demo").at("held");
+  if (!held.empty()) fail(grant.name + " starts although its sweep is held: " + held);
   const auto wanted = grant.run_json.at("config").at("resources").value("gpus", std::size_t{1});
-  if (grant.slots.size() == wanted) return;
-  fail(fmt::format("{} got {} slots and needs {}", grant.name, grant.slots.size(), wanted));
+  if (grant.slots.size() != wanted) {
+    fail(fmt::format("{} got {} slots and needs {}", grant.name, grant.slots.size(), wanted));
+  }
 }
 
 void World::upload(Coordinator& core, const LeaseKey& key, const std::string& content) {
@@ -214,7 +218,8 @@ void World::heal() {
   }
   for (const nlohmann::json& run :
        core_->runs({.sweep = "demo", .study = "", .state = "", .selector = "", .after = ""})) {
-    if (run.at("state") != "paused" && run.at("state") != "pausing") continue;
+    const bool held = run.at("reason").get<std::string>().substr(0, 5) == "held:";
+    if (!held && run.at("state") != "paused" && run.at("state") != "pausing") continue;
     try {
       core_->apply_verb(run.at("id"), Verb::resume, false, "alice");
     } catch (const Error&) {  // It is still pausing: rest() asks again.
@@ -225,11 +230,12 @@ void World::heal() {
 
 // Whether every run has come to an end and no trainer is left.
 bool World::at_rest() {
-  bool rest = true;
+  bool rest = true, stuck = false;
   for (const auto& [name, state] : checker.states()) {
-    if (state == RunState::paused) heal();
+    stuck = stuck || state == RunState::paused || state == RunState::queued;
     rest = rest && (is_terminal(state) || state == RunState::blocked);
   }
+  if (stuck) heal();
   for (const auto& worker : workers_) rest = rest && !worker->has_trainers();
   return rest;
 }

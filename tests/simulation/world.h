@@ -63,8 +63,8 @@ class World {
   }
   // Something that belongs to the history.
   void note(const std::string& what);
-  // A grant has as many slots as its run asks for.
-  void expect_slots(const Grant& grant);
+  // A new grant has as many slots as its run asks for, and its sweep is not held.
+  void expect_legal(const Grant& grant);
   // Puts the artifact's bytes where an upload would, through the coordinator's own check.
   void upload(coordinator::Coordinator& core, const LeaseKey& key, const std::string& content);
 

@@ -61,6 +61,29 @@ TEST(Schema, IsWhatTheMigrationsMake) {
   EXPECT_GE(tables(migrated).size(), 14U);
 }
 
+TEST(Schema, AnOlderOneIsCopiedBeforeItIsChanged) {
+  Folder folder;
+  {
+    Connection older(folder.file(), Connection::Access::write);
+    older.script(read_file(std::filesystem::path(SARSWEEP_SOURCE_DIR) /
+                           "schema/migrations/0001_initial.sql"));
+    older.script("PRAGMA user_version = 1");
+    older.change("INSERT INTO metric_key (name) VALUES ('kept')");
+  }
+  {
+    Database migrated(folder.file());
+    EXPECT_EQ(migrated.read([](Connection& c) { return c.integer("PRAGMA user_version"); }),
+              newest_schema());
+    EXPECT_EQ(migrated.read([](Connection& c) { return c.text("SELECT name FROM metric_key"); }),
+              "kept");
+  }
+  const auto copy = folder.path / "backups" / fmt::format("before-schema-{}.db", newest_schema());
+  Connection before(copy, Connection::Access::read);
+  EXPECT_EQ(before.integer("PRAGMA user_version"), 1);
+  EXPECT_EQ(before.text("SELECT name FROM metric_key"), "kept");
+  Database again(folder.file());  // Nothing to change, nothing to copy.
+}
+
 TEST(Schema, ANewerOneIsRefused) {
   Folder folder;
   { Connection(folder.file(), Connection::Access::write).script("PRAGMA user_version = 999"); }
