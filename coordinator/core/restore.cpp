@@ -95,7 +95,7 @@ RestoreSummary restore_backup(const CoordinatorOptions& options, const fs::path&
   RestoreSummary summary;
   summary.backup = inspect_backup(backup);
   const fs::path prepared = options.home / "restoring.db";
-  fs::remove(prepared);
+  remove_database(prepared);  // of a restore that was cut short
   back_up(backup, prepared);
   {
     Connection connection(prepared, Connection::Access::write);

@@ -26,8 +26,8 @@ fs::path beside(const fs::path& database, const char* suffix) { return database.
 // A file that goes away unless it is kept.
 class Unfinished {
  public:
-  explicit Unfinished(fs::path file) : file_(std::move(file)) { remove(); }
-  ~Unfinished() { remove(); }
+  explicit Unfinished(fs::path file) : file_(std::move(file)) { remove_database(file_); }
+  ~Unfinished() { remove_database(file_); }
   Unfinished(const Unfinished&) = delete;
   Unfinished& operator=(const Unfinished&) = delete;
 
@@ -39,11 +39,6 @@ class Unfinished {
   }
 
  private:
-  void remove() {
-    std::error_code ignored;
-    fs::remove(file_, ignored);
-    for (const char* suffix : kBeside) fs::remove(beside(file_, suffix), ignored);
-  }
   fs::path file_;
 };
 
@@ -91,6 +86,12 @@ BackupSummary settle(const fs::path& file) {
 }
 
 }  // namespace
+
+void remove_database(const fs::path& file) {
+  std::error_code ignored;
+  fs::remove(file, ignored);
+  for (const char* suffix : kBeside) fs::remove(beside(file, suffix), ignored);
+}
 
 BackupSummary back_up(const fs::path& database, const fs::path& to) try {
   if (fs::exists(to)) {

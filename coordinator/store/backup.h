@@ -20,6 +20,10 @@ BackupSummary back_up(const std::filesystem::path& database, const std::filesyst
 // Throws Error(invalid) unless `file` is a whole database of sarsweep that this program can read.
 BackupSummary inspect_backup(const std::filesystem::path& file);
 
+// Removes a database with what SQLite keeps beside it: what is left there would be taken for a part
+// of a later one of the same name.
+void remove_database(const std::filesystem::path& file);
+
 // Puts the prepared database `file` in place of `database`. What stood there is copied into the
 // folder `aside` first. A crash leaves either the old or the new database.
 void replace_database(const std::filesystem::path& database, const std::filesystem::path& file,

@@ -102,6 +102,16 @@ TEST_F(Restore, OfADamagedBackupLeavesTheDatabaseAsItWas) {
   EXPECT_EQ(bench_.state("a"), "cancelled");
 }
 
+TEST_F(Restore, IsNotHarmedByOneThatWasCutShort) {
+  const fs::path file = backup();
+  for (const char* name : {"restoring.db", "restoring.db-wal", "restoring.db-shm"}) {
+    write_file_atomically(bench_.folder / name, "half of something");
+  }
+  restore(file);
+  EXPECT_EQ(bench_.state("a"), "queued");
+  EXPECT_FALSE(fs::exists(bench_.folder / "restoring.db-wal"));
+}
+
 TEST_F(Restore, KeepsTheDatabaseOfBeforeForGoingBack) {
   const fs::path file = backup();
   bench_.verb("a", Verb::cancel);
