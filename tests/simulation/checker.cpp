@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "coordinator/store/metric_store.h"
+#include "coordinator/store/run_store.h"
 #include "schema/base/error.h"
 #include "tests/simulation/trainer_stand_in.h"
 
@@ -22,16 +24,6 @@ json undisturbed(const std::string& name) {
   }
   return series;
 }
-
-constexpr const char* kCanonical = R"sql(
-  SELECT step, value FROM (
-    SELECT m.step, m.value, ROW_NUMBER() OVER (PARTITION BY m.step ORDER BY
-           a.resume_step < m.step DESC, m.attempt DESC) AS place
-      FROM metric m JOIN attempt a ON a.run = m.run AND a.epoch = m.attempt
-      JOIN run r ON r.id = m.run JOIN run asked ON asked.uid = ?1
-     WHERE m.run = COALESCE(asked.alias_of, asked.source_run, asked.id)
-       AND a.epoch >= r.checkpoint_floor) WHERE place = 1 ORDER BY step
-)sql";
 
 }  // namespace
 
@@ -133,9 +125,10 @@ std::optional<std::string> Checker::look_at_runs() {
 
 std::optional<std::string> Checker::look_at_done(const std::string& run, const std::string& name) {
   json series = json::array();
-  database().each(kCanonical, {run}, [&](const Row& row) {
-    series.push_back({row.integer(0), row.real(1)});
-  });
+  const std::int64_t data = coordinator::RunStore(database()).need_uid(run).data_run();
+  for (const auto& point : coordinator::MetricStore(database()).series(data, "x")) {
+    series.push_back({point.step, point.value});
+  }
   std::optional<std::string> absent;
   database().each(
       "SELECT s.sha256 FROM sample s JOIN run r ON r.id = s.run AND s.epoch = r.lease_epoch"

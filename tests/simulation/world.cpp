@@ -222,7 +222,7 @@ void World::heal() {
     if (!held && run.at("state") != "paused" && run.at("state") != "pausing") continue;
     try {
       core_->apply_verb(run.at("id"), Verb::resume, false, "alice");
-    } catch (const Error&) {  // It is still pausing: rest() asks again.
+    } catch (const Error&) {  // It is still pausing: at_rest() asks again.
     }
   }
   note("healed");
