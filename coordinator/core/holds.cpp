@@ -50,6 +50,11 @@ std::string why_held(Connection& connection, std::int64_t sweep) {
   return hold ? hold->held : std::string();
 }
 
+std::string held_remark(Connection& connection, std::int64_t sweep) {
+  const std::string reason = why_held(connection, sweep);
+  return reason.empty() ? reason : "held: " + reason;
+}
+
 std::string lift_hold(Connection& connection, std::int64_t sweep, const std::string& actor,
                       std::int64_t now_ms) {
   const std::string reason = why_held(connection, sweep);

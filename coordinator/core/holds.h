@@ -14,6 +14,8 @@ void hold_what_is_over(Connection& connection, std::int64_t now_ms);
 
 // Why the sweep is held, in one sentence; empty: it is not.
 std::string why_held(Connection& connection, std::int64_t sweep);
+// The same as it stands beside a run in lists: "held: …".
+std::string held_remark(Connection& connection, std::int64_t sweep);
 
 // Lifts a hold and says what it was; empty: there was none. What was counted until now counts no
 // more.

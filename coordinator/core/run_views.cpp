@@ -71,8 +71,9 @@ json attempts_json(Connection& connection, std::int64_t run) {
 }
 
 std::string reason_of(Connection& connection, const RunRow& run) {
-  const std::string held = run.state == RunState::queued ? why_held(connection, run.sweep) : "";
-  return held.empty() ? run.reason : "held: " + held;
+  if (run.state != RunState::queued) return run.reason;
+  const std::string held = held_remark(connection, run.sweep);
+  return held.empty() ? run.reason : held;
 }
 
 json lineage_of(Connection& connection, const RunRow& run) {

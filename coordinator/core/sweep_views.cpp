@@ -47,8 +47,8 @@ std::string why_waiting(Connection& connection, const RunRow& run, std::int64_t 
     return fmt::format("waits for {}, which is {}", parent.name, to_string(parent.state));
   }
   if (run.state == RunState::blocked) return run.reason;
-  const std::string held = why_held(connection, run.sweep);
-  if (!held.empty()) return "held: " + held;
+  const std::string held = held_remark(connection, run.sweep);
+  if (!held.empty()) return held;
   return ahead == 0 ? "next for a free slot" : fmt::format("{} ahead of it", ahead);
 }
 
