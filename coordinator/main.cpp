@@ -91,7 +91,7 @@ int restore(const Options& options) {
   if (done.requeued > 0) {
     fmt::print(
         "{} runs were held by a worker when it was made; they go on from their newest "
-        "checkpoint\n",
+        "checkpoint, or stay paused or cancelled as was asked\n",
         done.requeued);
   }
   if (done.missing_files > 0) {
