@@ -2,16 +2,37 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
 #include "coordinator/core/holds.h"
+#include "coordinator/store/event_store.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
 namespace {
 
+using nlohmann::json;
+
 Error fenced(const LeaseKey& key, const std::string& why) {
   return {ErrorCode::fenced,
           fmt::format("run {} epoch {}: {}; stop this trainer", key.run_id, key.lease_epoch, why)};
+}
+
+bool is_queued(RunState state) { return state == RunState::queued || state == RunState::backoff; }
+
+// Whether a lost attempt may go on: its run has done nothing but wait since then. A person who took
+// the run back meanwhile wants a new attempt, and slots that serve another run are not given twice.
+bool may_return(Connection& connection, const Holding& lost) {
+  if (!is_queued(lost.run.state)) return false;
+  const auto before = EventStore(connection).newest_state(lost.run.id, is_queued);
+  if (!before || !is_held(*before)) return false;
+  const std::set<int> taken = held_slots(connection, lost.attempt.worker, lost.attempt.incarnation);
+  const json slots = json::parse(lost.attempt.slots);
+  return std::none_of(slots.begin(), slots.end(),
+                      [&](const json& slot) { return taken.contains(slot.get<int>()); });
 }
 
 void reclaim(Core& core, Connection& connection, Holding& holding) {
@@ -32,6 +53,16 @@ std::string grant_token(const std::string& store_incarnation, const std::string&
   return hmac_sha256(store_incarnation, fmt::format("{}|{}|{}", run, epoch, worker_incarnation));
 }
 
+std::set<int> held_slots(Connection& connection, std::int64_t worker,
+                         const std::string& incarnation) {
+  std::set<int> held;
+  for (const AttemptRow& attempt : AttemptStore(connection).open()) {
+    if (attempt.worker != worker || attempt.incarnation != incarnation) continue;
+    for (const json& slot : json::parse(attempt.slots)) held.insert(slot.get<int>());
+  }
+  return held;
+}
+
 Budget budget_of(const RunRow& run) { return {run.retries, run.user_failures, run.infra_failures}; }
 
 Holding find_holding(Core& core, Connection& connection, const LeaseKey& key) {
@@ -50,9 +81,8 @@ Holding find_holding(Core& core, Connection& connection, const LeaseKey& key) {
 
 Holding hold(Core& core, Connection& connection, const LeaseKey& key) {
   Holding holding = find_holding(core, connection, key);
-  const RunState state = holding.run.state;
-  const bool requeued = state == RunState::queued || state == RunState::backoff;
-  if (holding.attempt.end == AttemptEnd::lost && requeued) reclaim(core, connection, holding);
+  const bool lost = holding.attempt.end == AttemptEnd::lost;
+  if (lost && may_return(connection, holding)) reclaim(core, connection, holding);
   if (holding.attempt.end) {
     // What a killed trainer had already written is still welcome.
     const bool killed = holding.attempt.end == AttemptEnd::cancelled && !holding.attempt.exit_code;

@@ -76,11 +76,7 @@ WorkerRow known_worker(Core& core, Connection& connection, const std::string& ui
 // reply was lost keeps its slots until its lease runs out.
 std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker,
                              const LeaseRequest& request) {
-  std::set<int> held;
-  for (const AttemptRow& attempt : AttemptStore(connection).open()) {
-    if (attempt.worker != worker.id || attempt.incarnation != worker.incarnation) continue;
-    for (const int slot : json::parse(attempt.slots)) held.insert(slot);
-  }
+  const std::set<int> held = held_slots(connection, worker.id, worker.incarnation);
   std::vector<Slot> free;
   for (const json& slot : json::parse(worker.slots)) {
     const int index = slot["index"];

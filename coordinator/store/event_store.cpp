@@ -20,4 +20,14 @@ std::vector<EventRow> EventStore::of_run(std::int64_t run, std::int64_t after, s
   return rows;
 }
 
+std::optional<RunState> EventStore::newest_state(std::int64_t run, bool (*passed_over)(RunState)) {
+  std::optional<RunState> newest;
+  connection_.each("SELECT what FROM event WHERE run = ?1 ORDER BY seq", {run},
+                   [&](const Row& row) {
+                     const std::optional<RunState> state = parse_run_state(row.text(0));
+                     if (state && !passed_over(*state)) newest = state;
+                   });
+  return newest;
+}
+
 }  // namespace sarsweep::coordinator

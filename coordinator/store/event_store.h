@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "coordinator/store/connection.h"
+#include "schema/protocol/run_state.h"
 
 namespace sarsweep::coordinator {
 
@@ -24,6 +25,8 @@ class EventStore {
   explicit EventStore(Connection& connection) : connection_(connection) {}
   void add(const EventRow& event);
   std::vector<EventRow> of_run(std::int64_t run, std::int64_t after, std::int64_t limit);
+  // The newest state `run` has been in for which `passed_over` is false.
+  std::optional<RunState> newest_state(std::int64_t run, bool (*passed_over)(RunState));
 
  private:
   Connection& connection_;

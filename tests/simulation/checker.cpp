@@ -50,6 +50,7 @@ void Checker::asked(const std::string& run, Verb verb) {
   if (verb == Verb::resume || verb == Verb::retry) {
     stopped_.erase(run);
     woken_.insert(run);
+    over_[run] = seen_[run].epoch;
   }
 }
 void Checker::withdrawn(const std::string& run) { woken_.insert(run); }
@@ -110,6 +111,9 @@ std::optional<std::string> Checker::look_at_runs() {
         }
         if (is_terminal(before.state) && before.state != state && !woken_.contains(uid)) {
           say(fmt::format("{} after {}", to_string(state), to_string(before.state)));
+        }
+        if (is_held(state) && over_.contains(uid) && epoch <= over_[uid]) {
+          say(fmt::format("attempt {} goes on although a person has begun anew", epoch));
         }
         if (!is_terminal(state)) woken_.erase(uid);
         const bool done_now = state == RunState::done && (fresh || before.state != state);

@@ -63,8 +63,9 @@ class Checker {
   std::map<Attempt, std::int64_t> bytes_;
   std::map<Attempt, std::string> events_;
   std::set<Attempt> finished_;
-  std::set<std::string> stopped_;  // cancelled or killed, and not asked for since
-  std::set<std::string> woken_;    // may leave a final state
+  std::set<std::string> stopped_;             // cancelled or killed, and not asked for since
+  std::set<std::string> woken_;               // may leave a final state
+  std::map<std::string, std::int64_t> over_;  // the newest epoch when a person last began anew
 };
 
 }  // namespace sarsweep::simulation

@@ -1,6 +1,7 @@
 """Plants one mistake after another into a copy of the coordinator and lets the simulation look for it.
 
     mutants.py BUILD_FOLDER [SEEDS]
+    mutants.py --check               only: every mistake still has its place in the source
 
 Exits 0 if every mistake breaks a promise in some history, and the copy alone breaks none.
 """
@@ -16,8 +17,8 @@ STORE = "coordinator/store/"
 # What it is, the file, what stands there (once), what takes its place.
 MUTANTS = [
     ("a superseded epoch may write", CORE + "holding.cpp", "if (run->lease_epoch != attempt->epoch) {", "if (false) {"),
-    ("a lost lease is taken back whatever came after", CORE + "holding.cpp", "AttemptEnd::lost && requeued) reclaim",
-     "AttemptEnd::lost) reclaim"),
+    ("a lost lease is taken back whatever came after", CORE + "holding.cpp", "lost && may_return(connection, holding)", "lost"),
+    ("a lost lease outlives a person's resume", CORE + "holding.cpp", "  if (!before || !is_held(*before)) return false;\n", ""),
     ("an attempt that is over may write", CORE + "holding.cpp", "if (!killed) throw", "if (false) throw"),
     ("a lease is not renewed", CORE + "holding.cpp",
      "  core.leases.set(holding.run.id, core.after(core.options.regrant_after_s));\n  return holding;", "  return holding;"),
@@ -96,7 +97,17 @@ def simulate(folder, seeds):
     return f"seed {said[1]}: {said[2]}" if said else found.stdout[-300:]
 
 
+def check_places():
+    for what, name, there, _ in MUTANTS:
+        found = (ROOT / name).read_text().count(there)
+        if found != 1:
+            sys.exit(f"{what}: {name} has {found} times: {there!r}")
+
+
 def main():
+    check_places()
+    if sys.argv[1] == "--check":
+        return
     folder = pathlib.Path(sys.argv[1]).resolve()
     seeds = int(sys.argv[2]) if len(sys.argv) > 2 else 500
     copy_sources(folder / "source")
@@ -110,8 +121,6 @@ def main():
     for what, name, there, instead in MUTANTS:
         file = folder / "source" / name
         text = file.read_text()
-        if text.count(there) != 1:
-            sys.exit(f"{what}: {name} has {text.count(there)} times: {there!r}")
         file.write_text(text.replace(there, instead))
         said = simulate(folder, seeds)
         file.write_text(text)

@@ -1,6 +1,8 @@
 // Histories of the whole control plane in virtual time.
 //
 //   SARSWEEP_SEEDS=2000 SARSWEEP_FIRST_SEED=1 simulation_test
+//   SARSWEEP_TRACE=1 SARSWEEP_SEEDS=1 SARSWEEP_FIRST_SEED=110 simulation_test   (what happens in
+//   one)
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

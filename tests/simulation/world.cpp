@@ -65,6 +65,7 @@ coordinator::PlannedRun World::planned(int number) {
 }
 
 void World::note(const std::string& what) {
+  if (std::getenv("SARSWEEP_TRACE") != nullptr) fmt::print("{} {}\n", clock.now_ms(), what);
   for (const char c : fmt::format("{} {}\n", clock.now_ms(), what)) {
     trace_ = (trace_ ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
   }

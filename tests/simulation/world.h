@@ -61,7 +61,7 @@ class World {
       });
     }
   }
-  // Something that belongs to the history.
+  // Something that belongs to the history; printed where SARSWEEP_TRACE is set.
   void note(const std::string& what);
   // A new grant has as many slots as its run asks for, and its sweep is not held.
   void expect_legal(const Grant& grant);

@@ -61,7 +61,7 @@ int hold(State& state, int worker, int epoch, Bug bug) {
   if (epoch != state.epoch) return 0;
   Attempt& attempt = attempt_of(state, epoch);
   const bool requeued = state.run == RunState::queued || state.run == RunState::backoff;
-  if (attempt.end == AttemptEnd::lost && requeued) {
+  if (attempt.end == AttemptEnd::lost && requeued && !state.taken_back) {
     attempt.end.reset();
     if (state.losses > 0) --state.losses;
     move(state, RunState::running);
@@ -95,6 +95,7 @@ Verdict take_request(State& state, int worker, int number, Bug bug) {
     return Verdict::accepted;
   }
   ++state.epoch;
+  state.taken_back = false;
   attempt_of(state, state.epoch) = {.end = {}, .request = static_cast<std::uint8_t>(request)};
   state.answers[request] = static_cast<Answer>(state.epoch + 1);
   move(state, RunState::leased);
@@ -156,6 +157,8 @@ Verdict take_verb(State& state, Verb verb) {
   if (is_held(state.run) && *to == RunState::cancelled) {
     attempt_of(state, state.epoch).end = AttemptEnd::cancelled;
   }
+  const bool lost = state.epoch > 0 && attempt_of(state, state.epoch).end == AttemptEnd::lost;
+  state.taken_back = state.taken_back || (lost && *to != state.run);
   const bool was_over = is_terminal(state.run);
   move(state, *to);
   if (was_over) state.losses = 0;

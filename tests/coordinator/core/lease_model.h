@@ -65,7 +65,8 @@ enum class Answer : std::uint8_t { unheard, nothing, epoch_1, epoch_2, epoch_3 }
 struct State {
   RunState run = RunState::queued;
   std::uint8_t epoch = 0, losses = 0;
-  std::uint8_t said = 0;  // bits: which of the verbs a person has said
+  std::uint8_t said = 0;    // bits: which of the verbs a person has said
+  bool taken_back = false;  // by a person, after the newest lease was lost
   std::uint8_t judged =
       0;  // the epoch found expired and not yet closed (with expiry_is_applied_late)
   std::array<Attempt, kEpochs> attempts;

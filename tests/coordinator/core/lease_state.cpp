@@ -83,6 +83,7 @@ Key pack(const State& state) {
   out.put(state.epoch, 2);
   out.put(state.losses, 3);
   out.put(state.said, 3);
+  out.put(state.taken_back ? 1 : 0, 1);
   out.put(state.judged, 2);
   for (const Attempt& attempt : state.attempts) {
     out.put(attempt.end ? static_cast<std::uint64_t>(*attempt.end) + 1 : 0, 4);
@@ -110,6 +111,7 @@ State unpack(const Key& key) {
   state.epoch = in.as<std::uint8_t>(2);
   state.losses = in.as<std::uint8_t>(3);
   state.said = in.as<std::uint8_t>(3);
+  state.taken_back = in.take(1) != 0;
   state.judged = in.as<std::uint8_t>(2);
   for (Attempt& attempt : state.attempts) {
     const std::uint64_t end = in.take(4);

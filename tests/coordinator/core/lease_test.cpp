@@ -86,6 +86,42 @@ TEST(Lease, AnExpiredLeaseThatNobodyTookContinues) {
   EXPECT_EQ(bench.state("a"), "done");
 }
 
+TEST(Lease, AnExpiredLeaseWhoseSlotIsTakenIsFenced) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b")};
+  bench.sweep.runs[1].config.set("resources.priority", config::Value("high"));
+  bench.submit();
+  bench.verb("b", Verb::pause);
+  bench.add_worker();
+  const Grant lost = bench.start();
+  ASSERT_EQ(lost.name, "a");
+  bench.clock.advance(41);
+  bench.core->tick();
+  bench.verb("b", Verb::resume);
+  const Grant other = bench.start();
+  ASSERT_EQ(other.name, "b");
+  EXPECT_EQ(bench.beat(lost.key), Order::fenced);
+  EXPECT_EQ(bench.state("a"), "queued");
+  EXPECT_EQ(bench.beat(other.key), Order::go_on);
+}
+
+TEST(Lease, AnExpiredLeaseIsOverOnceAPersonTookTheRunBack) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  bench.add_worker();
+  const Grant lost = bench.start();
+  bench.clock.advance(41);
+  bench.core->tick();
+  ASSERT_EQ(bench.state("a"), "queued");
+  bench.verb("a", Verb::cancel);
+  bench.verb("a", Verb::retry, true);
+  EXPECT_EQ(bench.beat(lost.key), Order::fenced);
+  const Grant fresh = bench.start();
+  EXPECT_EQ(fresh.key.lease_epoch, 2);
+  EXPECT_TRUE(fresh.run_json["resume"].empty());
+}
+
 TEST(Lease, AForgedOrForeignTokenIsFenced) {
   Bench bench;
   bench.sweep.runs = {planned("a")};
