@@ -29,7 +29,9 @@ bool cannot_finish(RunState state) {
   return state == failed || state == cancelled || state == blocked;
 }
 
-std::optional<RunState> settled(RunState state, const RunRow& parent) {
+std::optional<RunState> settled(RunState state, const std::optional<RunRow>& of) {
+  if (!of) return state == RunState::blocked ? RunState::waiting : RunState::queued;
+  const RunRow& parent = *of;
   const bool bad = cannot_finish(parent.state);
   if (state == RunState::blocked) return bad ? std::nullopt : std::optional(RunState::waiting);
   if (parent.state == RunState::done) return RunState::queued;
@@ -40,12 +42,12 @@ std::optional<RunState> settled(RunState state, const RunRow& parent) {
 bool settle_once(RunStore& runs, RunState state, std::int64_t now_ms) {
   bool moved = false;
   for (RunRow& run : runs.in_state(state)) {
-    if (!run.parent) continue;
-    const RunRow parent = runs.need(*run.parent);
+    const std::optional<RunRow> parent =
+        run.parent ? std::optional(runs.need(*run.parent)) : std::nullopt;
     const std::optional<RunState> to = settled(state, parent);
     if (!to) continue;
-    const std::string reason = *to == RunState::blocked ? "its parent " + parent.name + " is " +
-                                                              std::string(to_string(parent.state))
+    const std::string reason = *to == RunState::blocked ? "its parent " + parent->name + " is " +
+                                                              std::string(to_string(parent->state))
                                                         : "";
     runs.move(run, {.to = *to, .actor = "coordinator", .reason = reason, .now_ms = now_ms});
     moved = true;

@@ -33,8 +33,9 @@ struct Core {
   std::string incarnation;  // secret of this store's grant tokens
 };
 
-// Moves what waits on a parent: to `queued` when the parent is done, to `blocked` when it cannot
-// be, and back. Call it in each transaction that may end or revive a run.
+// Moves what waits on a parent: to `queued` when the parent is done or there is none any more, to
+// `blocked` when it cannot be done, and back. Call it in each transaction that may end or revive a
+// run.
 void settle_families(Connection& connection, std::int64_t now_ms);
 
 }  // namespace sarsweep::coordinator

@@ -182,8 +182,9 @@ class Submission {
       runs_.renew(existing, false);
       runs_.move(existing, {.to = run.state, .actor = request_.actor, .now_ms = core_.now_ms()});
     }
-    const bool freed = existing.alias_of && row.action != PlanAction::alias;
-    if (freed && run.state == RunState::queued && existing.state == RunState::waiting) {
+    // One that has lost its parent, or was an alias, is queued by settle_families().
+    const bool must_wait = existing.never_started() && run.state == RunState::waiting;
+    if (must_wait && existing.state == RunState::queued) {
       runs_.move(existing, {.to = run.state, .actor = request_.actor, .now_ms = core_.now_ms()});
     }
     return existing.id;

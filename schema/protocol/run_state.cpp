@@ -119,7 +119,8 @@ bool can_move(RunState from, RunState to) {
   switch (from) {  // No default: a new state does not compile until it is placed here.
     case waiting: return to == queued || to == blocked || to == paused || to == cancelled;
     case queued:
-      return to == leased || to == running || to == paused || to == cancelled || to == done;
+      return to == waiting || to == leased || to == running || to == paused || to == cancelled ||
+             to == done;
     case backoff: return to == queued || to == running || to == paused || to == cancelled;
     case leased:
     case running:

@@ -146,6 +146,26 @@ TEST(Submit, AChildWaitsForItsParentAndStartsFromItsCheckpoint) {
       (bench.folder / "store/runs" / base.key.run_id / "e1/checkpoints/step-00000005").string());
 }
 
+TEST(Submit, AnUnstartedRunFollowsTheFileToAnotherParentOrNone) {
+  Bench bench;
+  PlannedRun child = planned("child");
+  child.parent = parent_of("base");
+  bench.sweep.runs = {planned("base"), child};
+  bench.submit();
+  ASSERT_EQ(bench.state("child"), "waiting");
+  bench.sweep.runs = {planned("base"), planned("child")};
+  bench.submit();
+  EXPECT_EQ(bench.state("child"), "queued") << "it has no parent any more";
+  bench.sweep.runs = {planned("base"), child};
+  bench.submit();
+  EXPECT_EQ(bench.state("child"), "waiting") << "it has a parent again";
+  bench.verb("base", Verb::cancel);
+  ASSERT_EQ(bench.state("child"), "blocked");
+  bench.sweep.runs = {planned("base"), planned("child")};
+  bench.submit();
+  EXPECT_EQ(bench.state("child"), "queued") << "what its parent did is nothing to it";
+}
+
 TEST(Submit, AChildIsBlockedWhileItsParentCannotFinish) {
   Bench bench;
   PlannedRun child = planned("child"), grandchild = planned("grandchild");
