@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional as F
 
 SATURATED, LEAST_POWER, LEAST_AMPLITUDE = 0.999, 1e-5, 1e-3
-# (rows, columns) down and to the right: every direction within two pixels; 4 along axes and diagonals; 8 along axes.
+# (rows, columns) down and to the right: every direction within two pixels; 3 and 4 along axes and diagonals; 8 along axes.
 OFFSETS = sorted({(r, c) for r in range(3) for c in range(-2, 3) if (r > 0 or c > 0)} |
-                 {(0, 4), (4, 0), (4, 4), (4, -4), (0, 8), (8, 0)})
+                 {step for d in (3, 4) for step in ((0, d), (d, 0), (d, d), (d, -d))} | {(0, 8), (8, 0)})
 
 
 def amplitude(pictures, stretch):

@@ -28,25 +28,11 @@ constexpr std::int64_t kBox = 7;
 constexpr double kPrior = 0.5;  // counts added to every bin
 constexpr std::array<std::int64_t, 2> kImage = {1, 2};
 // Rows and columns between the two pixels of a difference: every direction within two pixels, then
-// the multiples in which a pattern laid out by the decoder's own grid would repeat.
-constexpr std::array<std::array<std::int64_t, 2>, 18> kOffsets = {{{0, 1},
-                                                                   {1, 0},
-                                                                   {1, 1},
-                                                                   {1, -1},
-                                                                   {0, 2},
-                                                                   {2, 0},
-                                                                   {1, 2},
-                                                                   {1, -2},
-                                                                   {2, 1},
-                                                                   {2, -1},
-                                                                   {2, 2},
-                                                                   {2, -2},
-                                                                   {0, 4},
-                                                                   {4, 0},
-                                                                   {4, 4},
-                                                                   {4, -4},
-                                                                   {0, 8},
-                                                                   {8, 0}}};
+// the periods in which a decoder without enough to say would repeat itself: without 3 it weaves
+// with that period, 4 and 8 are its own grid.
+constexpr std::array<std::array<std::int64_t, 2>, 22> kOffsets = {
+    {{0, 1},  {1, 0}, {1, 1}, {1, -1}, {0, 2},  {2, 0}, {1, 2}, {1, -2}, {2, 1},  {2, -1}, {2, 2},
+     {2, -2}, {0, 3}, {3, 0}, {3, 3},  {3, -3}, {0, 4}, {4, 0}, {4, 4},  {4, -4}, {0, 8},  {8, 0}}};
 constexpr std::array<std::int64_t, 3> kPicture = {1, 2, 3};
 
 // [B,1,H,W] -> [B,H,W]; at the edge the mean over the pixels that exist.

@@ -35,8 +35,8 @@ at::Tensor rayleigh_term(const at::Tensor& decoded, const at::Tensor& real, bool
 at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins);
 
 // [B], nats: the grain. The histogram term of the differences a(i + d) - a(i) on [-1,1],
-// nothing left out, averaged over 18 offsets d: every direction within two pixels, and the
-// multiples in which a decoder's own grid would repeat.
+// nothing left out, averaged over 22 offsets d: every direction within two pixels, and the
+// periods in which a decoder repeats itself.
 at::Tensor texture_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins);
 
 struct RefinementTerm {
