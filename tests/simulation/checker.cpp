@@ -56,6 +56,9 @@ void Checker::asked(const std::string& run, Verb verb) {
 void Checker::withdrawn(const std::string& run) { woken_.insert(run); }
 
 std::optional<std::string> Checker::look() {
+  const std::int64_t version = database().integer("PRAGMA data_version").value_or(0);
+  if (version == looked_at_) return std::nullopt;  // Nobody has written since.
+  looked_at_ = version;
   if (auto fault = look_at_runs()) return fault;
   if (auto fault = look_at_attempts()) return fault;
   if (auto fault = look_at_parents()) return fault;

@@ -40,7 +40,10 @@ class Checker {
   std::map<std::string, RunState> states();
   std::string dump();
   // Before the database is closed or moved.
-  void close() { connection_.reset(); }
+  void close() {
+    connection_.reset();
+    looked_at_.reset();
+  }
 
  private:
   struct Seen {
@@ -57,6 +60,7 @@ class Checker {
 
   std::filesystem::path file_, store_;
   std::unique_ptr<coordinator::Connection> connection_;
+  std::optional<std::int64_t> looked_at_;  // the version of the database
   std::map<std::string, Seen> seen_;
   std::map<Attempt, std::optional<std::string>> ends_;
   std::map<Attempt, std::string> grantees_;
