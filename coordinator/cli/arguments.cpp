@@ -1,6 +1,7 @@
 #include "coordinator/cli/arguments.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include <CLI/CLI.hpp>
@@ -59,9 +60,13 @@ void add_global(CLI::App& app, Typed& typed) {
   app.add_option_function<std::string>(
          "-o,--output",
          [&typed](const std::string& name) {
-           typed.preferences.format = name == "json" ? Format::json : Format::table;
+           static const std::map<std::string, Format> kFormats = {{"table", Format::table},
+                                                                  {"json", Format::json},
+                                                                  {"jsonl", Format::jsonl},
+                                                                  {"csv", Format::csv}};
+           typed.preferences.format = kFormats.at(name);
          },
-         "table or json")
+         "table, json, jsonl (a line an element) or csv; the last three with every digit")
       ->check(CLI::IsMember(choices_of("--output")));
   app.add_flag("-y,--yes", typed.preferences.yes, "Answer every question with yes");
 }

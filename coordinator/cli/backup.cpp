@@ -47,8 +47,8 @@ Exit backup(Session& session, const std::string& file) {
     move_copy(made.at("file").get<std::string>(), file);
     made["file"] = fs::absolute(file).string();
   }
-  if (session.as_json()) {
-    session.print_json(made);
+  if (session.as_document()) {
+    session.print_document(made);
     return Exit::ok;
   }
   session.out() << cell(made, "file") << '\n';

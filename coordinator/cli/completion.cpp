@@ -124,7 +124,7 @@ std::vector<std::string> names_in(Session& session, const Completion& completion
 }  // namespace
 
 std::vector<std::string> choices_of(const std::string& name) {
-  if (name == "--output") return {"table", "json"};
+  if (name == "--output") return {"table", "json", "jsonl", "csv"};
   if (name == "shell") return {"bash", "zsh", "fish"};
   std::vector<std::string> states;
   if (name != "--state") return states;

@@ -9,8 +9,8 @@ Exit explain(Session& session, const std::string& field) {
   client::Query query;
   if (!field.empty()) query.emplace_back("field", field);
   const nlohmann::json fields = get_document(session, "/api/v1/fields", query);
-  if (session.as_json()) {
-    session.print_json(fields);
+  if (session.as_document()) {
+    session.print_document(fields);
     return Exit::ok;
   }
   Table table({{"FIELD"}, {"TYPE"}, {"DEFAULT"}, {"CLASS"}, {"CHOICES"}, {"HELP"}});

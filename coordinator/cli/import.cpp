@@ -12,8 +12,8 @@ Exit import_wandb(Session& session, const std::string& file) {
       client::value_or_throw(session.api().post("/api/v1/imports/wandb", source));
   const auto diagnostics = diagnostics_of(document);
   const Exit exit = has_errors(diagnostics) ? Exit::usage : Exit::ok;
-  if (session.as_json()) {
-    session.print_json(document);
+  if (session.as_document()) {
+    session.print_document(document);
     return exit;
   }
   for (const Diagnostic& diagnostic : diagnostics) {

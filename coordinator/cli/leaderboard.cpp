@@ -52,8 +52,8 @@ std::string states_cell(const json& row) {
 Exit leaderboard(Session& session, const std::string& sweep) {
   const std::string name = sweep_name(sweep);
   const json rows = get_document(session, "/api/v1/leaderboard", {{"sweep", name}});
-  if (session.as_json()) {
-    session.print_json(rows);
+  if (session.as_document()) {
+    session.print_document(rows);
     return Exit::ok;
   }
   const auto keys = columns_of(session, name, rows);

@@ -9,8 +9,8 @@ Exit login(Session& session) {
   const nlohmann::json reply =
       client::value_or_throw(api.post("/api/v1/login-codes", nlohmann::json::object()));
   const std::string address = api.url() + "/#login=" + reply.at("code").get<std::string>();
-  if (session.as_json()) {
-    session.print_json({{"url", address}});
+  if (session.as_document()) {
+    session.print_document({{"url", address}});
     return Exit::ok;
   }
   session.out() << address << '\n';

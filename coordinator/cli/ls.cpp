@@ -40,8 +40,8 @@ Exit ls(Session& session, const LsOptions& options) {
   narrow("study", options.study);
   narrow("state", options.state);
   const auto runs = fetch_runs(session, query);
-  if (session.as_json()) {
-    session.print_json(runs);
+  if (session.as_document()) {
+    session.print_document(runs);
   } else if (runs.empty()) {
     session.err() << "no runs; submit some: sarsweep submit FILE\n";
   } else {

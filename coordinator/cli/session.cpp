@@ -77,7 +77,9 @@ const client::ApiClient& Session::api() {
   return *api_;
 }
 
-void Session::print_json(const nlohmann::json& document) { out_ << document.dump(2) << '\n'; }
+void Session::print_document(const nlohmann::json& document) {
+  out_ << render(document, preferences_.format);
+}
 
 bool Session::confirm(const std::string& question) {
   if (preferences_.yes) return true;

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "coordinator/cli/document.h"
 #include "coordinator/client/api_client.h"
 #include "schema/base/error.h"
 
@@ -27,8 +28,6 @@ enum class Exit : int {
   timeout = 124
 };
 Exit exit_for(ErrorCode code);
-
-enum class Format { table, json };
 
 // What every command is given by the person and the shell.
 struct Preferences {
@@ -50,14 +49,16 @@ class Session {
   const client::ApiClient& api();
 
   const Preferences& preferences() const { return preferences_; }
-  bool as_json() const { return preferences_.format == Format::json; }
+  bool as_document() const { return preferences_.format != Format::table; }
+  // One row a point or cell is wanted rather than a document's own shape.
+  bool as_rows() const { return as_document() && preferences_.format != Format::json; }
   std::ostream& out() { return out_; }
   std::ostream& err() { return err_; }
   const std::stop_token& stop() const { return stop_; }
   bool color() const { return color_; }  // standard output is a terminal and NO_COLOR is not set
   bool interactive() const { return interactive_; }  // somebody can answer and look
 
-  void print_json(const nlohmann::json& document);
+  void print_document(const nlohmann::json& document);
   // True with -y or on the person's "y"; Throws Error(invalid) where nobody can be asked.
   bool confirm(const std::string& question);
   // How long reads outlive a coordinator that is away (a restart); 0, as for one-shot commands:

@@ -55,8 +55,8 @@ void print_attempts(std::ostream& out, const json& run) {
 Exit show(Session& session, const std::string& selector) {
   const std::string id = select_run(session, selector).at("id");
   const json run = get_document(session, "/api/v1/runs/" + id, {});
-  if (session.as_json()) {
-    session.print_json(run);
+  if (session.as_document()) {
+    session.print_document(run);
     return Exit::ok;
   }
   print_facts(session.out(), run);

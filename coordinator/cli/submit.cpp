@@ -80,10 +80,10 @@ bool may_withdraw(Session& session, const json& document) {
 Exit plan(Session& session, const SubmitOptions& options) {
   SweepSource source = source_of(options);
   const json document = ask_for_plan(session, source);
-  if (session.as_json()) session.print_json(document);
+  if (session.as_document()) session.print_document(document);
   const auto diagnostics = diagnostics_of(document);
   const bool errors = has_errors(diagnostics);
-  if (!session.as_json()) {
+  if (!session.as_document()) {
     tell_remarks(session, document);
     if (!errors) print_plan(session, document);
   }
@@ -97,7 +97,7 @@ Exit submit(Session& session, const SubmitOptions& options) {
   SweepSource source = source_of(options);
   const json planned = ask_for_plan(session, source);
   if (tell_remarks(session, planned)) {
-    if (session.as_json()) session.print_json({{"diagnostics", planned.at("diagnostics")}});
+    if (session.as_document()) session.print_document({{"diagnostics", planned.at("diagnostics")}});
     return Exit::usage;
   }
   if (!may_withdraw(session, planned)) return Exit::failed;
@@ -108,8 +108,8 @@ Exit submit(Session& session, const SubmitOptions& options) {
     if (tell_remarks(session, reply.error().body)) return Exit::usage;
     throw Error(reply.error().code, reply.error().message);
   }
-  if (session.as_json()) {
-    session.print_json(*reply);
+  if (session.as_document()) {
+    session.print_document(*reply);
     return Exit::ok;
   }
   const std::string sweep = cell(*reply, "sweep");

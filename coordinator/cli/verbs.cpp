@@ -53,7 +53,7 @@ Exit apply_verb(Session& session, const VerbOptions& options) {
     changed.push_back(client::value_or_throw(std::move(reply)));
     tell(session, changed.back());
   }
-  if (session.as_json()) session.print_json(changed);
+  if (session.as_document()) session.print_document(changed);
   return changed.empty() ? Exit::conflict : Exit::ok;
 }
 

@@ -60,7 +60,7 @@ Exit wait(Session& session, const WaitOptions& options) {
     tell_changes(session.err(), runs, told);
     session.set_patience(kPatience);
     if (all_ended(runs)) {
-      if (session.as_json()) session.print_json(runs);
+      if (session.as_document()) session.print_document(runs);
       return verdict(runs);
     }
     const double waited = std::chrono::duration<double>(steady_clock::now() - started).count();

@@ -9,8 +9,8 @@ namespace sarsweep::cli {
 Exit why(Session& session, const std::string& selector) {
   const std::string id = select_run(session, selector).at("id");
   const nlohmann::json document = get_document(session, "/api/v1/runs/" + id + "/why");
-  if (session.as_json()) {
-    session.print_json(document);
+  if (session.as_document()) {
+    session.print_document(document);
     return Exit::ok;
   }
   session.out() << cell(document, "sweep") << '/' << cell(document, "name") << " is "

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "coordinator/cli/diagnostics.h"
+#include "coordinator/cli/document.h"
 #include "coordinator/cli/run_table.h"
 #include "coordinator/cli/sweep_file.h"
 #include "coordinator/cli/table.h"
@@ -31,6 +32,23 @@ const json kPlan = {{"diagnostics",
                        {"message", "global_batch 100 is not divisible by micro_batch 8"},
                        {"suggestion", "nearest: 96, 112"}},
                       {{"severity", "warning"}, {"message", "bad \x1b[31mtext"}}}}};
+
+TEST(Document, IsWholeInEveryFormat) {
+  const json board = {{{"name", "heart-rose-2"},
+                       {"label", "te64, \"b8\""},
+                       {"metrics", {{"eval/kl_pooled", {{"mean", 0.008543676894629669}}}}},
+                       {"rank", 1}},
+                      {{"name", "lake"}, {"rank", nullptr}, {"seeds", {0, 1}}}};
+  EXPECT_EQ(render(board, Format::csv),
+            "label,metrics.eval/kl_pooled.mean,name,rank,seeds\r\n"
+            "\"te64, \"\"b8\"\"\",0.008543676894629669,heart-rose-2,1,\r\n"
+            ",,lake,,\"[0,1]\"\r\n");
+  EXPECT_EQ(render(board, Format::jsonl), board[0].dump() + "\n" + board[1].dump() + "\n");
+  EXPECT_EQ(json::parse(render(board, Format::json)), board);
+  EXPECT_EQ(render(json{{"a", 1}}, Format::csv), "a\r\n1\r\n");
+  EXPECT_EQ(render(json::array(), Format::csv), "");
+  EXPECT_EQ(render(json::array({1, 2}), Format::csv), "value\r\n1\r\n2\r\n");
+}
 
 TEST(Diagnostics, LookLikeACompilers) {
   std::string text;
