@@ -16,11 +16,13 @@ namespace {
 
 using nlohmann::json;
 
-bool decided_by_set(const Cell& cell, const config::Field& field) {
+// Whether --set decides about `field`, or something that could not be read.
+bool decided_elsewhere(const Cell& cell, const config::Field& field,
+                       const Diagnostics& diagnostics) {
   const config::Condition& condition = config::activity(field);
   return std::any_of(condition.begin(), condition.end(), [&](const config::Clause& clause) {
     const Setting* given = cell.row.find(clause.field);
-    return given != nullptr && given->from_set;
+    return (given != nullptr && given->from_set) || diagnostics.is_misread(clause.field);
   });
 }
 
@@ -33,7 +35,7 @@ void check_inactive(const Cell& cell, const config::RunValues& active, Diagnosti
     const Setting& setting = *shared;
     if (setting.value.is_null() || active.contains(setting.field)) continue;
     const config::Field& field = *config::find_field(setting.field);
-    if (decided_by_set(cell, field)) continue;
+    if (decided_elsewhere(cell, field, diagnostics)) continue;
     if (setting.field.starts_with("text_encoder_2") && &shared != cell.own.data() &&
         same_place(setting.key, (*std::prev(&shared))->key)) {
       continue;  // text_encoders.X: said once, for text_encoder_1

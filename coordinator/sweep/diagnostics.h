@@ -25,6 +25,10 @@ class Diagnostics {
   void set_error(const std::string& setting, std::string code, std::string message,
                  std::string suggestion = {});
 
+  // What was given for `field` could not be read: what depends on it is not judged.
+  void misread(std::string field) { misread_.insert(std::move(field)); }
+  bool is_misread(const std::string& field) const { return misread_.contains(field); }
+
   bool has_errors() const { return !errors_.empty(); }
   bool full() const { return errors_.size() >= kMost; }
   const std::string& file() const { return file_; }
@@ -40,6 +44,7 @@ class Diagnostics {
   std::vector<std::string_view> lines_;
   std::vector<Diagnostic> errors_, warnings_;
   std::set<std::tuple<int, int, std::string>> seen_;
+  std::set<std::string> misread_;
 };
 
 }  // namespace sarsweep::sweep

@@ -89,6 +89,7 @@ void LayerReader::report_unknown(const std::string& dotted, const std::string& w
   const std::string name = known_group ? std::string(last_part(dotted)) : dotted;
   std::string proposal;
   if (!nearest.empty()) {
+    for (const std::string& meant : config::spread(nearest)) diagnostics_.misread(meant);
     const bool sibling = known_group && group_of(nearest) == group;
     proposal =
         fmt::format("did you mean '{}'?", sibling ? std::string(last_part(nearest)) : nearest);
@@ -117,6 +118,7 @@ Layer LayerReader::settings(const std::string& dotted, Place key, const YamlNode
     if (const auto fault = config::check_value(field, plain)) {
       diagnostics_.error(value.place, "bad_value", dotted + " " + *fault,
                          config::value_proposal(field, plain));
+      for (const std::string& wrong : config::spread(dotted)) diagnostics_.misread(wrong);
       return {};
     }
     layer.push_back(share({.field = name,
@@ -252,6 +254,7 @@ Layer LayerReader::settings_of_set(const std::string& name, const std::string& t
     if (const auto fault = config::check_value(field, plain)) {
       diagnostics_.set_error(text, "bad_value", name + " " + *fault,
                              config::value_proposal(field, plain));
+      for (const std::string& wrong : config::spread(name)) diagnostics_.misread(wrong);
       return {};
     }
     layer.push_back(share({.field = field_name,
