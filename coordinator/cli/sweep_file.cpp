@@ -16,7 +16,9 @@ constexpr std::uintmax_t kLargestFile = 1U << 20U;
 std::string read_checked(const fs::path& file) {
   std::error_code absent;
   if (!fs::is_regular_file(file, absent)) {
-    throw Error(ErrorCode::invalid, "no file " + file.string(), "file");
+    throw Error(ErrorCode::invalid,
+                "no file " + file.string() + "; give the path of a sweep file (docs/sweeps.md)",
+                "file");
   }
   if (fs::file_size(file) > kLargestFile) {
     throw Error(ErrorCode::invalid, file.string() + " is larger than 1 MiB; that is no sweep file");

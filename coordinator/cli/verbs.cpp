@@ -16,7 +16,8 @@ constexpr std::size_t kManyRuns = 10;
 bool is_wanted(Session& session, const VerbOptions& options, std::size_t runs) {
   if (options.from_scratch) {
     return session.confirm(
-        fmt::format("{} runs forget their checkpoints; that cannot be undone.", runs));
+        fmt::format("{} checkpoints; that cannot be undone.",
+                    runs == 1 ? "1 run forgets its" : fmt::format("{} runs forget their", runs)));
   }
   if (runs <= kManyRuns || !session.interactive()) return true;
   return session.confirm(fmt::format("{} {} runs?", options.verb, runs));

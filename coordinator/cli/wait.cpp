@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -50,6 +52,15 @@ void tell_changes(std::ostream& to, const Runs& runs, std::map<std::string, std:
   }
 }
 
+void tell_timeout(Session& session, const Runs& runs, double timeout_s) {
+  const auto left = [](const json& run) { return !has_ended(run); };
+  const auto first = std::find_if(runs.begin(), runs.end(), left);
+  session.err() << fmt::format(
+      "{} of {} runs have not ended within {} s; to see why: sarsweep why {}/{}\n",
+      std::count_if(runs.begin(), runs.end(), left), runs.size(), timeout_s,
+      first->value("sweep", "?"), first->value("name", "?"));
+}
+
 }  // namespace
 
 Exit wait(Session& session, const WaitOptions& options) {
@@ -66,7 +77,10 @@ Exit wait(Session& session, const WaitOptions& options) {
     const double waited = std::chrono::duration<double>(steady_clock::now() - started).count();
     double pause = kLookEvery;
     if (options.timeout_s) pause = std::min(pause, *options.timeout_s - waited);
-    if (pause <= 0) return Exit::timeout;
+    if (pause <= 0) {
+      tell_timeout(session, runs, *options.timeout_s);
+      return Exit::timeout;
+    }
     if (!session.pause_for(pause)) return Exit::failed;
   }
 }

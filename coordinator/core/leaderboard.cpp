@@ -156,16 +156,15 @@ json reported(const SweepRow& sweep) {
 }  // namespace
 
 json leaderboard_view(Connection& connection, const std::string& name) {
-  const std::optional<SweepRow> sweep = SweepStore(connection).find(name);
-  if (!sweep) throw Error(ErrorCode::not_found, "no sweep is called '" + name + "'", "sweep");
-  std::vector<Cell> cells = cells_of(connection, *sweep);
-  for (Cell& cell : cells) judge(connection, cell, sweep->objective_metric);
-  const double sign = sweep->objective_goal == "maximize" ? -1 : 1;
+  const SweepRow sweep = SweepStore(connection).need(name);
+  std::vector<Cell> cells = cells_of(connection, sweep);
+  for (Cell& cell : cells) judge(connection, cell, sweep.objective_metric);
+  const double sign = sweep.objective_goal == "maximize" ? -1 : 1;
   std::stable_sort(cells.begin(), cells.end(), [sign](const Cell& a, const Cell& b) {
     if (a.objective.has_value() != b.objective.has_value()) return a.objective.has_value();
     return a.objective && sign * *a.objective < sign * *b.objective;
   });
-  const json report = reported(*sweep);
+  const json report = reported(sweep);
   json board = json::array();
   int rank = 0;
   for (const Cell& cell : cells) {

@@ -37,8 +37,8 @@ std::vector<RunRow> kept(const std::vector<RunRow>& rows, const Keep& keep) {
   for (const RunRow& run : candidates) {
     if (names.size() < kShownCandidates) names.push_back(full_name(run));
   }
-  const std::string list =
-      names.empty() ? "there are no runs" : fmt::format("candidates: {}", fmt::join(names, ", "));
+  const std::string list = names.empty() ? "there are no runs yet: sarsweep submit FILE"
+                                         : fmt::format("candidates: {}", fmt::join(names, ", "));
   throw Error(ErrorCode::not_found, fmt::format("'{}' {}; {}", selector, what, list), "selector");
 }
 

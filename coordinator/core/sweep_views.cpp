@@ -98,12 +98,11 @@ json sweeps_view(Connection& connection) {
 }
 
 json sweep_view(Connection& connection, const std::string& name) {
-  const std::optional<SweepRow> sweep = SweepStore(connection).find(name);
-  if (!sweep) throw Error(ErrorCode::not_found, "no sweep is called '" + name + "'", "sweep");
-  json document = summary(connection, *sweep);
-  document["text"] = sweep->text;
-  document["file"] = sweep->file;
-  document["studies"] = json::parse(sweep->studies);
+  const SweepRow sweep = SweepStore(connection).need(name);
+  json document = summary(connection, sweep);
+  document["text"] = sweep.text;
+  document["file"] = sweep.file;
+  document["studies"] = json::parse(sweep.studies);
   return document;
 }
 

@@ -1,6 +1,10 @@
 #include "coordinator/core/verbs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <string_view>
+#include <vector>
 
 #include "coordinator/core/holding.h"
 #include "coordinator/core/holds.h"
@@ -25,11 +29,22 @@ json undo_of(const RunRow& run, Verb verb, bool from_scratch) {
   return nullptr;
 }
 
+std::string possible_in(RunState state) {
+  std::vector<std::string_view> verbs;
+  for (const Verb verb : kVerbs) {
+    const std::optional<RunState> to = after_verb(state, verb);
+    if (to && *to != state) verbs.push_back(to_string(verb));
+  }
+  if (verbs.empty()) return "it has ended";
+  return fmt::format("possible: {}", fmt::join(verbs, ", "));
+}
+
 RunState target_of(Connection& connection, const RunRow& run, Verb verb) {
   std::optional<RunState> target = after_verb(run.state, verb);
   if (!target) {
-    throw Error(ErrorCode::conflict, fmt::format("{} is {}: {} is not possible", run.name,
-                                                 to_string(run.state), to_string(verb)));
+    throw Error(ErrorCode::conflict,
+                fmt::format("{} is {}: {} is not possible; {}", run.name, to_string(run.state),
+                            to_string(verb), possible_in(run.state)));
   }
   if (*target != RunState::queued || !run.parent) return *target;
   const bool ready = RunStore(connection).need(*run.parent).state == RunState::done;

@@ -1,6 +1,18 @@
 #include "coordinator/store/sweep_store.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
+
+#include "schema/base/error.h"
+
 namespace sarsweep::coordinator {
+namespace {
+
+constexpr std::size_t kShownNames = 8;
+
+}  // namespace
 
 std::int64_t SweepStore::save(const SweepRow& row) {
   connection_.change(R"sql(
@@ -31,6 +43,18 @@ std::optional<SweepRow> SweepStore::find(const std::string& name) {
   std::vector<SweepRow> rows = select("WHERE name = ?1", {name});
   if (rows.empty()) return std::nullopt;
   return rows.front();
+}
+
+SweepRow SweepStore::need(const std::string& name) {
+  if (std::optional<SweepRow> sweep = find(name)) return std::move(*sweep);
+  std::vector<std::string> names;
+  for (const SweepRow& sweep : all()) {
+    if (names.size() < kShownNames) names.push_back(sweep.name);
+  }
+  const std::string known = names.empty() ? "there are none yet: sarsweep submit FILE"
+                                          : fmt::format("there are {}", fmt::join(names, ", "));
+  throw Error(ErrorCode::not_found, fmt::format("no sweep is called '{}'; {}", name, known),
+              "sweep");
 }
 
 std::vector<SweepRow> SweepStore::all() { return select("ORDER BY id DESC", {}); }

@@ -30,7 +30,8 @@ class SweepStore {
   // Inserts the sweep or replaces what the file says of it; returns its id.
   std::int64_t save(const SweepRow& row);
   std::optional<SweepRow> find(const std::string& name);
-  std::vector<SweepRow> all();  // newest first
+  SweepRow need(const std::string& name);  // Throws Error(not_found) with the names there are.
+  std::vector<SweepRow> all();             // newest first
 
   std::optional<Submission> find_submission(const std::string& key);
   void save_submission(const std::string& key, const Submission& submission, std::int64_t now_ms);

@@ -67,6 +67,22 @@ TEST(Verb, WhatTheTableForbidsIsAConflict) {
   for (const Verb verb : kVerbs) EXPECT_THROW(q.bench.verb("a", verb), Error) << to_string(verb);
 }
 
+TEST(Verb, ARefusalSaysWhatIsPossible) {
+  Queued q;
+  const auto refusal = [&](Verb verb) -> std::string {
+    try {
+      q.bench.verb("a", verb);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(Verb::retry),
+            "a is queued: retry is not possible; possible: pause, cancel, kill");
+  ASSERT_TRUE(q.bench.end(q.bench.start().key, 0).reply);
+  EXPECT_EQ(refusal(Verb::pause), "a is done: pause is not possible; it has ended");
+}
+
 TEST(Verb, ABackoffEndsAlthoughTheClockIsSetBack) {
   Queued q;
   ASSERT_TRUE(q.bench.end(q.bench.start().key, 1).reply);

@@ -63,6 +63,22 @@ TEST(Leaderboard, MaximizeTurnsTheOrder) {
   EXPECT_EQ(bench.core->leaderboard("demo")[0]["name"], "b");
 }
 
+TEST(Leaderboard, OfAnUnknownSweepNamesThoseThereAre) {
+  Bench bench;
+  const auto refusal = [&]() -> std::string {
+    try {
+      bench.core->leaderboard("dem");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(), "no sweep is called 'dem'; there are none yet: sarsweep submit FILE");
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  EXPECT_EQ(refusal(), "no sweep is called 'dem'; there are demo");
+}
+
 TEST(Selector, FindsNamesPrefixesAndGroups) {
   Bench bench;
   bench.sweep.runs = {planned("alpha"), planned("alpine"), planned("beta")};
