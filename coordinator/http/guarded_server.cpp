@@ -5,75 +5,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <mutex>
-#include <thread>
-#include <vector>
+#include <utility>
 
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
 namespace {
 
-// True on the accepting thread while it turns a connection away.
-thread_local bool turning_away = false;
-
 constexpr std::string_view kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
     "Content-Type: application/json\r\nContent-Length: 65\r\n\r\n"
     "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections, retry\"}}\n";
 
-// A pool with a bounded queue. A job beyond the bound runs at once on the accepting thread with
-// `turning_away` set: dropping it would leak its socket.
-class BoundedPool final : public httplib::TaskQueue {
+// The library hands over each accepted connection as a job; here it is only received, on the
+// accepting thread.
+class Reception final : public httplib::TaskQueue {
  public:
-  BoundedPool(int threads, int waiting) : waiting_(static_cast<size_t>(waiting)) {
-    for (int i = 0; i < threads; ++i) {
-      threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
-    }
-  }
-
-  void enqueue(std::function<void()> job) override {
-    {
-      const std::lock_guard lock(mutex_);
-      if (jobs_.size() < waiting_) {
-        jobs_.push_back(std::move(job));
-        ready_.notify_one();
-        return;
-      }
-    }
-    turning_away = true;
-    job();
-    turning_away = false;
-  }
-
-  void shutdown() override {
-    for (std::jthread& thread : threads_) thread.request_stop();
-    ready_.notify_all();
-    threads_.clear();
-  }
+  explicit Reception(std::function<void()> closing) : closing_(std::move(closing)) {}
+  void enqueue(std::function<void()> job) override { job(); }
+  void shutdown() override { closing_(); }
 
  private:
-  void work(const std::stop_token& stop) {
-    for (;;) {
-      std::unique_lock lock(mutex_);
-      ready_.wait(lock, stop, [this] { return !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      const std::function<void()> job = std::move(jobs_.front());
-      jobs_.pop_front();
-      lock.unlock();
-      job();
-    }
-  }
-
-  size_t waiting_;
-  std::mutex mutex_;
-  std::condition_variable_any ready_;
-  std::deque<std::function<void()>> jobs_;
-  std::vector<std::jthread> threads_;
+  std::function<void()> closing_;
 };
 
 // Lets the peer read the answer before the reset that unread input would cause: bounded in bytes
@@ -88,13 +42,32 @@ void close_gently(int socket) {
   ::close(socket);
 }
 
+void turn_away(int socket) {
+  (void)::send(socket, kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::shutdown(socket, SHUT_WR);
+  ::close(socket);
+}
+
 }  // namespace
 
-GuardedServer::GuardedServer(ServerLimits limits) : limits_(limits) {
-  new_task_queue = [limits] { return new BoundedPool(limits.threads, limits.waiting); };
+GuardedServer::GuardedServer(ServerLimits limits)
+    : limits_(limits),
+      pool_(limits.threads, limits.waiting),
+      lobby_(
+          {limits.stream.headers, limits.stream.header_bytes, limits.in_lobby},
+          [this](const Visitor& visitor) { admit(visitor); },
+          [this](const Visitor& visitor) { release(visitor.address); }) {
+  new_task_queue = [this] { return new Reception([this] { drain(); }); };
   set_tcp_nodelay(true);
   set_payload_max_length(std::size_t{16}
                          << 30);  // The routes' own caps are smaller and checked first.
+}
+
+GuardedServer::~GuardedServer() { drain(); }
+
+void GuardedServer::drain() {
+  lobby_.close();
+  pool_.close();
 }
 
 int GuardedServer::bind(const std::string& host, int port) {
@@ -109,7 +82,7 @@ int GuardedServer::bind(const std::string& host, int port) {
   return bound;
 }
 
-bool GuardedServer::admit(const std::string& address) {
+bool GuardedServer::count(const std::string& address) {
   return live_.with([&](auto& live) {
     int& mine = live[address];
     if (mine >= limits_.per_address) return false;
@@ -124,22 +97,33 @@ void GuardedServer::release(const std::string& address) {
   });
 }
 
+// On the accepting thread: an address with too many connections loses the one that has waited
+// longest without saying what it wants.
 bool GuardedServer::process_and_close_socket(socket_t socket) {
-  GuardedStream stream(socket, limits_.stream);
-  std::string address;
-  int port = 0;
-  stream.get_remote_ip_and_port(address, port);
-  if (turning_away || !admit(address)) {
-    (void)::send(socket, kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    ::shutdown(socket, SHUT_WR);
-    ::close(socket);
-    return false;
+  Visitor visitor{socket, GuardedStream(socket, limits_.stream).remote_address()};
+  const bool room =
+      count(visitor.address) || (lobby_.send_away(visitor.address) && count(visitor.address));
+  if (room) {
+    lobby_.enter(std::move(visitor));
+  } else {
+    turn_away(socket);
   }
+  return room;
+}
+
+// On the lobby's thread.
+void GuardedServer::admit(const Visitor& visitor) {
+  if (pool_.add([this, visitor] { serve(visitor); })) return;
+  turn_away(visitor.socket);
+  release(visitor.address);
+}
+
+void GuardedServer::serve(const Visitor& visitor) {
+  GuardedStream stream(visitor.socket, limits_.stream);
   bool closed = false;
-  const bool good = process_request(stream, true, closed, nullptr);
-  close_gently(socket);
-  release(address);
-  return good;
+  process_request(stream, true, closed, nullptr);
+  close_gently(visitor.socket);
+  release(visitor.address);
 }
 
 }  // namespace sarsweep::coordinator

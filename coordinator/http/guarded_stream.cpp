@@ -102,6 +102,13 @@ void GuardedStream::get_remote_ip_and_port(std::string& ip, int& port) const {
   }
 }
 
+std::string GuardedStream::remote_address() const {
+  std::string address;
+  int port = 0;
+  get_remote_ip_and_port(address, port);
+  return address;
+}
+
 void GuardedStream::get_local_ip_and_port(std::string& ip, int& port) const {
   sockaddr_storage address{};
   socklen_t size = sizeof address;

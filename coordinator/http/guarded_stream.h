@@ -25,6 +25,7 @@ class GuardedStream final : public httplib::Stream {
   ssize_t read(char* data, size_t size) override;
   ssize_t write(const char* data, size_t size) override;
   void get_remote_ip_and_port(std::string& ip, int& port) const override;
+  std::string remote_address() const;  // "127.0.0.1"; empty if it cannot be told
   void get_local_ip_and_port(std::string& ip, int& port) const override;
   socket_t socket() const override { return socket_; }
 
