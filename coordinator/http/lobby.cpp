@@ -72,21 +72,21 @@ void Lobby::close() {
 
 void Lobby::enter(Visitor visitor) {
   const int socket = visitor.socket;
-  std::optional<Visitor> sent_away;
+  std::vector<Visitor> sent_away;
   {
     const std::scoped_lock lock(mutex_);
-    if (places_.size() >= limits_.most) sent_away = remove(places_.begin());
-    places_.push_back({std::move(visitor), Clock::now() + limits_.headers});
-    by_socket_[socket] = std::prev(places_.end());
+    if (places_.size() >= limits_.most) sent_away.push_back(remove(places_.begin()));
+    const auto place =
+        places_.insert(places_.end(), {std::move(visitor), Clock::now() + limits_.headers});
+    by_socket_[socket] = place;
     // Edge triggered: told of what is already there, and then once of whatever is new.
     epoll_event event{};
     event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
     event.data.fd = socket;
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) {
-      throw Error(ErrorCode::internal, "the HTTP server cannot watch a connection (epoll)");
-    }
+    const bool watched = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) == 0;
+    if (!watched) sent_away.push_back(remove(place));
   }
-  if (sent_away) dismiss(std::move(*sent_away));
+  for (Visitor& one : sent_away) dismiss(std::move(one));
   const std::uint64_t one = 1;
   (void)!::write(wake_, &one, sizeof one);
 }

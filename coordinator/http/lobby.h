@@ -36,7 +36,7 @@ class Lobby {
   Lobby(const Lobby&) = delete;
   Lobby& operator=(const Lobby&) = delete;
 
-  // Takes the socket over. Thread-safe.
+  // Takes the socket over; closes it where the system cannot watch one more. Thread-safe.
   void enter(Visitor visitor);
   // Closes the connection that waits longest, of this address; false if none does. Thread-safe.
   bool send_away(const std::string& address);
