@@ -1,7 +1,6 @@
 #include "coordinator/cli/arguments.h"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 
 #include <CLI/CLI.hpp>
@@ -60,11 +59,9 @@ void add_global(CLI::App& app, Typed& typed) {
   app.add_option_function<std::string>(
          "-o,--output",
          [&typed](const std::string& name) {
-           static const std::map<std::string, Format> kFormats = {{"table", Format::table},
-                                                                  {"json", Format::json},
-                                                                  {"jsonl", Format::jsonl},
-                                                                  {"csv", Format::csv}};
-           typed.preferences.format = kFormats.at(name);
+           for (const auto& [known, format] : kFormats) {
+             if (name == known) typed.preferences.format = format;
+           }
          },
          "table, json, jsonl (a line an element) or csv; the last three with every digit")
       ->check(CLI::IsMember(choices_of("--output")));

@@ -124,9 +124,10 @@ std::vector<std::string> names_in(Session& session, const Completion& completion
 }  // namespace
 
 std::vector<std::string> choices_of(const std::string& name) {
-  if (name == "--output") return {"table", "json", "jsonl", "csv"};
   if (name == "shell") return {"bash", "zsh", "fish"};
-  std::vector<std::string> states;
+  std::vector<std::string> formats, states;
+  for (const auto& [format, value] : kFormats) formats.emplace_back(format);
+  if (name == "--output") return formats;
   if (name != "--state") return states;
   for (const RunState state : kRunStates) states.emplace_back(to_string(state));
   return states;

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -8,6 +11,11 @@ namespace sarsweep::cli {
 
 // How a reply is printed: for people, or whole and with every digit for programs.
 enum class Format { table, json, jsonl, csv };
+inline constexpr std::array<std::pair<std::string_view, Format>, 4> kFormats = {
+    {{"table", Format::table},
+     {"json", Format::json},
+     {"jsonl", Format::jsonl},
+     {"csv", Format::csv}}};
 
 // `document` as `json` (indented), `jsonl` (an element a line) or `csv` (RFC 4180: an element a
 // row, a column for every value, named by its path such as metrics.eval/kl_pooled.mean, in the
