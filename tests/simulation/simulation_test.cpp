@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -71,7 +72,13 @@ History history_of(std::uint64_t seed) {
   History history;
   {
     World world(seed, folder);
-    history = {world.go(), 0, world.events(), world.faults().text()};
+    try {
+      history.fault = world.go();
+    } catch (const std::exception& error) {
+      history.fault = std::string("thrown: ") + error.what();
+    }
+    history.events = world.events();
+    history.faults = world.faults().text();
     history.trace = world.trace();
   }
   fs::remove_all(folder);
