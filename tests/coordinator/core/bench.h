@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,16 @@ inline PlannedRun planned(const std::string& name, std::int64_t seed = 0) {
   run.origins = run.axes = nlohmann::json::object();
   run.path_bases = {{"data.path", "/base"}};
   return run;
+}
+
+// What `call` is refused with; empty if it is not.
+inline std::string refusal_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
 }
 
 // A real coordinator on a temporary home. The sweep language is what the test puts into `sweep`.

@@ -71,19 +71,27 @@ TEST(Lease, AnExpiredLeaseIsGrantedAgainAndTheOldOneIsFenced) {
   EXPECT_EQ(bench.beat(fresh.key), Order::go_on);
 }
 
-TEST(Lease, AnExpiredLeaseThatNobodyTookContinues) {
+// A run "a" whose lease has run out, and that nobody has been granted since.
+struct Lost {
   Bench bench;
-  bench.sweep.runs = {planned("a")};
-  bench.submit();
-  bench.add_worker();
-  const Grant grant = bench.start();
-  bench.clock.advance(41);
-  bench.core->tick();
-  ASSERT_EQ(bench.state("a"), "queued");
-  EXPECT_EQ(bench.beat(grant.key), Order::go_on);
-  EXPECT_EQ(bench.state("a"), "running");
-  ASSERT_TRUE(bench.end(grant.key, 0).reply);
-  EXPECT_EQ(bench.state("a"), "done");
+  Grant grant;
+  Lost() {
+    bench.sweep.runs = {planned("a")};
+    bench.submit();
+    bench.add_worker();
+    grant = bench.start();
+    bench.clock.advance(41);
+    bench.core->tick();
+  }
+};
+
+TEST(Lease, AnExpiredLeaseThatNobodyTookContinues) {
+  Lost lost;
+  ASSERT_EQ(lost.bench.state("a"), "queued");
+  EXPECT_EQ(lost.bench.beat(lost.grant.key), Order::go_on);
+  EXPECT_EQ(lost.bench.state("a"), "running");
+  ASSERT_TRUE(lost.bench.end(lost.grant.key, 0).reply);
+  EXPECT_EQ(lost.bench.state("a"), "done");
 }
 
 TEST(Lease, AnExpiredLeaseWhoseSlotIsTakenIsFenced) {
@@ -106,18 +114,12 @@ TEST(Lease, AnExpiredLeaseWhoseSlotIsTakenIsFenced) {
 }
 
 TEST(Lease, AnExpiredLeaseIsOverOnceAPersonTookTheRunBack) {
-  Bench bench;
-  bench.sweep.runs = {planned("a")};
-  bench.submit();
-  bench.add_worker();
-  const Grant lost = bench.start();
-  bench.clock.advance(41);
-  bench.core->tick();
-  ASSERT_EQ(bench.state("a"), "queued");
-  bench.verb("a", Verb::cancel);
-  bench.verb("a", Verb::retry, true);
-  EXPECT_EQ(bench.beat(lost.key), Order::fenced);
-  const Grant fresh = bench.start();
+  Lost lost;
+  ASSERT_EQ(lost.bench.state("a"), "queued");
+  lost.bench.verb("a", Verb::cancel);
+  lost.bench.verb("a", Verb::retry, true);
+  EXPECT_EQ(lost.bench.beat(lost.grant.key), Order::fenced);
+  const Grant fresh = lost.bench.start();
   EXPECT_EQ(fresh.key.lease_epoch, 2);
   EXPECT_TRUE(fresh.run_json["resume"].empty());
 }

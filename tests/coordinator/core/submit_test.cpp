@@ -15,6 +15,12 @@ ParentRef parent_of(const std::string& cell, const std::string& sweep = "demo") 
   return parent;
 }
 
+PlannedRun child_of(const std::string& parent, const std::string& name = "child") {
+  PlannedRun run = planned(name);
+  run.parent = parent_of(parent);
+  return run;
+}
+
 void finish_one(Bench& bench) {
   const Grant grant = bench.start();
   bench.ship(grant.key,
@@ -127,8 +133,7 @@ TEST(Submit, AnAliasShowsItsTargetAndIsNeverGranted) {
 
 TEST(Submit, AChildWaitsForItsParentAndStartsFromItsCheckpoint) {
   Bench bench;
-  PlannedRun child = planned("child");
-  child.parent = parent_of("base");
+  const PlannedRun child = child_of("base");
   bench.sweep.runs = {child, planned("base")};
   bench.submit();
   bench.add_worker();
@@ -148,8 +153,7 @@ TEST(Submit, AChildWaitsForItsParentAndStartsFromItsCheckpoint) {
 
 TEST(Submit, AnUnstartedRunFollowsTheFileToAnotherParentOrNone) {
   Bench bench;
-  PlannedRun child = planned("child");
-  child.parent = parent_of("base");
+  const PlannedRun child = child_of("base");
   bench.sweep.runs = {planned("base"), child};
   bench.submit();
   ASSERT_EQ(bench.state("child"), "waiting");
@@ -168,9 +172,7 @@ TEST(Submit, AnUnstartedRunFollowsTheFileToAnotherParentOrNone) {
 
 TEST(Submit, AChildIsBlockedWhileItsParentCannotFinish) {
   Bench bench;
-  PlannedRun child = planned("child"), grandchild = planned("grandchild");
-  child.parent = parent_of("base");
-  grandchild.parent = parent_of("child");
+  const PlannedRun child = child_of("base"), grandchild = child_of("child", "grandchild");
   bench.sweep.runs = {planned("base"), child, grandchild};
   bench.submit();
   bench.verb("base", Verb::cancel);
@@ -186,8 +188,7 @@ TEST(Submit, AParentInAnotherSweepIsFoundOrNamedAsMissing) {
   bench.sweep.runs = {planned("base", 3)};
   bench.submit();
   bench.sweep.name = "second";
-  PlannedRun child = planned("child");
-  child.parent = parent_of("base");
+  PlannedRun child = child_of("base");
   child.parent->any_seed = true;
   bench.sweep.runs = {child};
   EXPECT_EQ(bench.core->plan({})["runs"][0]["parent"], "demo/base");
@@ -198,8 +199,7 @@ TEST(Submit, AParentInAnotherSweepIsFoundOrNamedAsMissing) {
 
 TEST(Submit, AParentWithoutACheckpointFailsItsChildWithTheReason) {
   Bench bench;
-  PlannedRun child = planned("child");
-  child.parent = parent_of("base");
+  const PlannedRun child = child_of("base");
   bench.sweep.runs = {planned("base"), child};
   bench.submit();
   bench.add_worker();

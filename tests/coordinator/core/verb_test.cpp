@@ -69,18 +69,11 @@ TEST(Verb, WhatTheTableForbidsIsAConflict) {
 
 TEST(Verb, ARefusalSaysWhatIsPossible) {
   Queued q;
-  const auto refusal = [&](Verb verb) -> std::string {
-    try {
-      q.bench.verb("a", verb);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
-  };
-  EXPECT_EQ(refusal(Verb::retry),
+  EXPECT_EQ(refusal_of([&] { q.bench.verb("a", Verb::retry); }),
             "a is queued: retry is not possible; possible: pause, cancel, kill");
   ASSERT_TRUE(q.bench.end(q.bench.start().key, 0).reply);
-  EXPECT_EQ(refusal(Verb::pause), "a is done: pause is not possible; it has ended");
+  EXPECT_EQ(refusal_of([&] { q.bench.verb("a", Verb::pause); }),
+            "a is done: pause is not possible; it has ended");
 }
 
 TEST(Verb, ABackoffEndsAlthoughTheClockIsSetBack) {
