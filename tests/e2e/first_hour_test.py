@@ -102,7 +102,7 @@ SCENES = [
           ("sarsweep restore copy.db -y", FAILED, ["another coordinator"]),
           ("sarsweep login", DONE, ["http"])),
 ]
-INTRODUCTION = """Forty commands of a newcomer, many of them wrong, and what sarsweep replied: written by `tests/e2e/first_hour_test.py`.
+INTRODUCTION = """Some forty commands of a newcomer, many of them wrong, and what sarsweep replied: written by `tests/e2e/first_hour_test.py`.
 The folder holds a tiny model (`tiny`) and a few synthetic pictures (`mini`)."""
 COMMANDS = [step for scene in SCENES for step in scene.steps]
 
@@ -148,7 +148,7 @@ class FirstHour(unittest.TestCase):
                 said = lasting(done.stdout + done.stderr, self.base)
                 text += ["```text", f"$ {command}", *([said] if said else []), f"[exit {done.returncode}]", "```"]
                 lacking = [e for e in expected if not re.search(e, done.stdout + done.stderr, re.IGNORECASE)]
-                if (code is not None and done.returncode != code) or lacking:
+                if done.returncode != code or lacking:
                     wrong.append(f"$ {command}\n{said}\n[exit {done.returncode}], expected {code}; lacking {lacking}")
             text.append("")
         print(f"{len(COMMANDS)} commands", flush=True)
