@@ -33,9 +33,4 @@ struct Core {
   std::string incarnation;  // secret of this store's grant tokens
 };
 
-// Moves what waits on a parent: to `queued` when the parent is done or there is none any more, to
-// `blocked` when it cannot be done, and back. Call it in each transaction that may end or revive a
-// run.
-void settle_families(Connection& connection, std::int64_t now_ms);
-
 }  // namespace sarsweep::coordinator

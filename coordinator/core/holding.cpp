@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "coordinator/core/families.h"
 #include "coordinator/core/holds.h"
 #include "coordinator/store/event_store.h"
 #include "schema/base/digest.h"

@@ -1,5 +1,6 @@
 #include "coordinator/core/reaper.h"
 
+#include "coordinator/core/families.h"
 #include "coordinator/core/holding.h"
 #include "coordinator/core/holds.h"
 

@@ -8,6 +8,7 @@
 
 #include "coordinator/core/core.h"
 #include "coordinator/core/ending.h"
+#include "coordinator/core/families.h"
 #include "coordinator/core/object_store.h"
 #include "coordinator/store/artifact_store.h"
 #include "coordinator/store/attempt_store.h"

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <optional>
 
-#include "coordinator/store/metric_store.h"
+#include "coordinator/core/parent_checkpoint.h"
 #include "schema/base/error.h"
 #include "schema/config/fields.h"
 #include "schema/protocol/run_dir.h"
@@ -15,39 +14,17 @@ namespace {
 
 using nlohmann::json;
 
-// The checkpoint at which `metric` was lowest; the newest if it was never measured at one.
-CheckpointRow best_of(Connection& connection, const std::vector<CheckpointRow>& checkpoints,
-                      const std::string& metric) {
-  const std::vector<MetricPoint> series =
-      MetricStore(connection).series(checkpoints.front().run, metric);
-  std::optional<double> lowest;
-  CheckpointRow best = checkpoints.front();
-  for (const CheckpointRow& checkpoint : checkpoints) {
-    for (const MetricPoint& point : series) {
-      if (point.step != checkpoint.step || !std::isfinite(point.value)) continue;
-      if (lowest && point.value >= *lowest) continue;
-      lowest = point.value;
-      best = checkpoint;
-    }
-  }
-  return best;
-}
-
 std::string parent_path(Core& core, Connection& connection, const RunRow& run) {
   RunStore runs(connection);
   const RunRow named = runs.need(*run.parent);
   const RunRow parent = runs.need(named.data_run());
-  const std::vector<CheckpointRow> checkpoints = ArtifactStore(connection).checkpoints(parent.id);
-  if (checkpoints.empty()) {
+  const auto checkpoint = chosen_checkpoint(connection, parent, run.parent_checkpoint);
+  if (!checkpoint) {
     throw Error(ErrorCode::invalid, fmt::format("the parent {} has no checkpoint to start from; "
                                                 "retry it with from_scratch",
                                                 named.name));
   }
-  if (run.parent_checkpoint != "best") {
-    return folder_of(core, parent, checkpoints.front()).string();
-  }
-  const std::string metric = json::parse(parent.config).value("checkpoint.best_by", "val/loss");
-  return folder_of(core, parent, best_of(connection, checkpoints, metric)).string();
+  return folder_of(core, parent, *checkpoint).string();
 }
 
 }  // namespace

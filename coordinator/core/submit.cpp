@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "coordinator/core/families.h"
 #include "coordinator/core/holds.h"
 #include "coordinator/core/sweep_diff.h"
 #include "coordinator/store/event_store.h"

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "coordinator/core/families.h"
 #include "coordinator/core/holding.h"
 #include "coordinator/core/holds.h"
 #include "schema/base/error.h"
