@@ -50,14 +50,14 @@ void check_trained_parts(const RunValues& given, std::vector<Problem>& problems)
 
 void check_refinement(const RunValues& given, std::vector<Problem>& problems) {
   if (given["vae.mode"] != "decoder") return;
-  for (const char* weight :
-       {"vae.rayleigh_weight", "vae.histogram_weight", "vae.texture_weight", "vae.anchor_weight"}) {
+  for (const char* weight : {"vae.rayleigh_weight", "vae.histogram_weight", "vae.spectrum_weight",
+                             "vae.anchor_weight"}) {
     if (given[weight] != 0) return;
   }
   problems.push_back({"vae.mode", "illegal_combination",
                       "vae.mode is decoder and all weights of its losses are 0",
-                      "give one of vae.rayleigh_weight, vae.histogram_weight, vae.texture_weight, "
-                      "vae.anchor_weight, "
+                      "give one of vae.rayleigh_weight, vae.histogram_weight, "
+                      "vae.spectrum_weight, vae.anchor_weight, "
                       "or write vae.mode: frozen"});
 }
 

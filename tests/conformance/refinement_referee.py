@@ -9,9 +9,6 @@ import torch
 from torch.nn import functional as F
 
 SATURATED, LEAST_POWER, LEAST_AMPLITUDE = 0.999, 1e-5, 1e-3
-# (rows, columns) down and to the right: every direction within two pixels; 3 and 4 along axes and diagonals; 8 along axes.
-OFFSETS = sorted({(r, c) for r in range(3) for c in range(-2, 3) if (r > 0 or c > 0)} |
-                 {step for d in (3, 4) for step in ((0, d), (d, 0), (d, d), (d, -d))} | {(0, 8), (8, 0)})
 
 
 def amplitude(pictures, stretch):
@@ -64,18 +61,21 @@ def histogram_distance(decoded, real, bins, mutant=None):
     return torch.stack([divergence(counted(r), counted(d), bins, prior) for d, r in zip(decoded, real)])
 
 
-def differences(picture, rows, columns):
-    """a(i + d) - a(i) wherever both pixels exist, from [-1,1] to [0,1]."""
-    moved = picture.roll((-rows, -columns), (0, 1)) - picture
-    height, width = picture.shape
-    kept = moved[:height - rows, :width - columns] if columns >= 0 else moved[:height - rows, -columns:]
-    return (kept + 1) / 2
+def periodogram(picture):
+    """|F|^2 / (H W) of a picture less its mean."""
+    return torch.fft.fft2(picture - picture.mean()).abs().square() / picture.numel()
 
 
-def texture(decoded, real, bins, mutant=None):
-    offsets = [(r, c) for r, c in OFFSETS if mutant != "texture_along_the_axes" or r == 0 or c == 0]
-    return torch.stack([sum(divergence(differences(r, *d), differences(a, *d), bins) for d in offsets) / len(offsets)
-                        for a, r in zip(decoded, real)])
+def spectrum(decoded, real, mutant=None):
+    """Whittle's likelihood of the real periodogram under the decoded picture's spectrum, its 5 x 5 circular mean."""
+    reach = range(-1, 2) if mutant == "spectrum_over_three" else range(-2, 3)
+    losses = []
+    for a, r in zip(decoded, real):
+        rough = periodogram(a)
+        power = sum(rough.roll((y, x), (0, 1)) for y in reach for x in reach) / len(reach) ** 2
+        power = power.clamp(min=LEAST_POWER)
+        losses.append((power.log() + periodogram(r) / power).mean())
+    return torch.stack(losses)
 
 
 def refinement(decoded, real, vae, stretch, mutant=None):
@@ -89,8 +89,8 @@ def refinement(decoded, real, vae, stretch, mutant=None):
         terms["rayleigh"] = weight, (literal_rayleigh(made, true) if literal else local_rayleigh(made, true, mutant))
     if weight := vae.get("histogram_weight", 0):
         terms["histogram"] = weight, histogram_distance(made, true, vae.get("histogram_bins", 64), mutant)
-    if weight := vae.get("texture_weight", 0):
-        terms["texture"] = weight, texture(made, true, vae.get("histogram_bins", 64), mutant)
+    if weight := vae.get("spectrum_weight", 0):
+        terms["spectrum"] = weight, spectrum(made, true, mutant)
     if weight := vae.get("anchor_weight", 0):
         terms["anchor"] = weight, (decoded - real).abs().mean((1, 2, 3))
     return terms
@@ -102,9 +102,7 @@ def main():
     decoded = (torch.rand(2, 3, 9, 9, generator=draw, dtype=torch.float64) * 2 - 1.1).requires_grad_()
     for stretch in ("mean3sigma", "sqrt", "log", {"lo": 0.1, "hi": 0.8}):
         for rayleigh in ("local", "literal"):
-            # The texture term takes 18 histograms a picture; amplitudes reach it as they reach the others.
-            texture_weight = 1 if (stretch, rayleigh) == ("mean3sigma", "local") else 0
-            vae = {"rayleigh": rayleigh, "rayleigh_weight": 1, "histogram_weight": 1, "texture_weight": texture_weight,
+            vae = {"rayleigh": rayleigh, "rayleigh_weight": 1, "histogram_weight": 1, "spectrum_weight": 1,
                    "anchor_weight": 1, "histogram_bins": 8}
             total = lambda x: sum(w * t for w, t in refinement(x, real, vae, stretch).values())
             torch.autograd.gradcheck(total, decoded, eps=1e-7, atol=1e-5)

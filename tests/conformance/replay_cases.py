@@ -80,7 +80,7 @@ CASES = {
                                                      clip_norm=0.5),
         "decoder_gradient_kept": case(unet=full(5e-4), vae=decoder(gradient="decoder_only"), late=0.5),
         "decoder_without_late_samples": case(unet=lora(2, 2.0), vae=decoder(), late=0.0, rows=8),
-        "decoder_textured": case(unet=lora(2, 2.0), vae=decoder(texture_weight=1.0), late=0.5),
+        "decoder_spectral": case(unet=lora(2, 2.0), vae=decoder(spectrum_weight=1.0), late=0.5),
         "decoder_velocity": case(unet=lora(2, 2.0), vae=decoder(), prediction="v", late=0.5),
     },
     "tokens": {
@@ -106,7 +106,7 @@ CASES = {
     },
     "vae": {
         "vae_job": case(job="vae", vae=vae_job(), micro_batch=2),
-        "vae_job_refined": case(job="vae", vae=vae_job(rayleigh_weight=0.5, histogram_weight=0.25, texture_weight=0.5),
+        "vae_job_refined": case(job="vae", vae=vae_job(rayleigh_weight=0.5, histogram_weight=0.25, spectrum_weight=0.5),
                                 rows=8),
     },
 }
@@ -129,7 +129,7 @@ MUTANTS = {  # mistake -> case in which it must show
     "box_counts_padding": "decoder_alone",
     "histogram_without_half_a_count": "decoder_alone",
     "amplitude_clamped": "decoder_alone",
-    "texture_along_the_axes": "decoder_textured",
+    "spectrum_over_three": "decoder_spectral",
     "refinement_averaged_over_late": "decoder_beside_lora",
     "clipped_together": "decoder_beside_lora",
     "gradient_leaves_the_decoder": "decoder_gradient_kept",

@@ -22,7 +22,7 @@ from replay_referee import Referee, read_result  # noqa: E402
 
 TRAINER, *GROUP = sys.argv[1:]
 # A refinement term may be the small difference of large parts: ln s and a²/2s of a log-likelihood near 0.
-TERMS = ("rayleigh", "histogram", "texture", "anchor")
+TERMS = ("rayleigh", "histogram", "spectrum", "anchor")
 FLOOR = {"loss": 1e-5, "term": 5e-5, "gradient": 1e-5, "norm": 2e-5, "change": 1e-4}
 # Half a unit in bf16's last place is 2e-3, and both sides round everywhere, differently: ours keeps activations in
 # bf16 between operations, the referee's autocast returns norms in fp32. A single tensor's gradient was seen 8e-2 from

@@ -120,7 +120,7 @@ VaeTraining parse_vae(const json& flat) {
   vae.refinement.literal_rayleigh = flat.at("vae.rayleigh") == "literal";
   vae.refinement.rayleigh_weight = flat.at("vae.rayleigh_weight").get<double>();
   vae.refinement.histogram_weight = flat.at("vae.histogram_weight").get<double>();
-  vae.refinement.texture_weight = flat.at("vae.texture_weight").get<double>();
+  vae.refinement.spectrum_weight = flat.at("vae.spectrum_weight").get<double>();
   vae.refinement.histogram_bins = flat.at("vae.histogram_bins").get<std::int64_t>();
   if (vae.mode != VaeMode::decoder) return vae;
   vae.refinement.anchor_weight = flat.at("vae.anchor_weight").get<double>();

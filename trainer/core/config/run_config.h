@@ -31,7 +31,7 @@ struct NetworkConfig {  // unet, text_encoder_1, text_encoder_2
 // (trainer/torch/training/refinement_terms.h).
 struct Refinement {
   bool literal_rayleigh = false;  // else local
-  double rayleigh_weight = 0, histogram_weight = 0, texture_weight = 0;
+  double rayleigh_weight = 0, histogram_weight = 0, spectrum_weight = 0;
   double anchor_weight = 0;  // of the L1 distance; 0 in job vae, whose loss has its own
   std::int64_t histogram_bins = 0;
 };

@@ -1,22 +1,23 @@
 #include "trainer/torch/training/refinement_terms.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/floor.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/log.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/scatter_add.h>
 #include <ATen/ops/sign.h>
+#include <ATen/ops/view_as_real.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <array>
 #include <cmath>
-#include <cstdlib>
 
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/expm1.h>
+#include <ATen/ops/fft_fft2.h>
 
 namespace sarsweep::trainer {
 namespace {
@@ -25,14 +26,9 @@ constexpr double kSaturated = 0.999;
 constexpr double kLeastPower = 1e-5;      // of local
 constexpr double kLeastAmplitude = 1e-3;  // of literal
 constexpr std::int64_t kBox = 7;
-constexpr double kPrior = 0.5;  // counts added to every bin
+constexpr std::int64_t kSmoothed = 5;  // frequencies along each axis
+constexpr double kPrior = 0.5;         // counts added to every bin
 constexpr std::array<std::int64_t, 2> kImage = {1, 2};
-// Rows and columns between the two pixels of a difference: every direction within two pixels, then
-// the periods in which a decoder without enough to say would repeat itself: without 3 it weaves
-// with that period, 4 and 8 are its own grid.
-constexpr std::array<std::array<std::int64_t, 2>, 22> kOffsets = {
-    {{0, 1},  {1, 0}, {1, 1}, {1, -1}, {0, 2},  {2, 0}, {1, 2}, {1, -2}, {2, 1},  {2, -1}, {2, 2},
-     {2, -2}, {0, 3}, {3, 0}, {3, 3},  {3, -3}, {0, 4}, {4, 0}, {4, 4},  {4, -4}, {0, 8},  {8, 0}}};
 constexpr std::array<std::int64_t, 3> kPicture = {1, 2, 3};
 
 // [B,1,H,W] -> [B,H,W]; at the edge the mean over the pixels that exist.
@@ -77,20 +73,28 @@ at::Tensor amplitude_histogram(const at::Tensor& amplitudes, std::int64_t bins) 
   return soft_histogram(flat, (flat.detach() <= kSaturated).to(flat.scalar_type()), bins);
 }
 
-at::Tensor difference_histogram(const at::Tensor& amplitudes, std::int64_t rows,
-                                std::int64_t columns, std::int64_t bins) {
-  const std::int64_t height = amplitudes.size(1) - rows;
-  const std::int64_t width = amplitudes.size(2) - std::abs(columns);
-  const at::Tensor here =
-      amplitudes.narrow(1, 0, height).narrow(2, columns < 0 ? -columns : 0, width);
-  const at::Tensor there =
-      amplitudes.narrow(1, rows, height).narrow(2, columns < 0 ? 0 : columns, width);
-  const at::Tensor difference = (there - here).flatten(1);
-  return soft_histogram((difference + 1) / 2, at::ones_like(difference), bins);
-}
-
 at::Tensor divergence(const at::Tensor& p, const at::Tensor& q) {
   return (p * (at::log(p) - at::log(q))).sum(1);
+}
+
+// |F|^2 / (H W) of each picture less its mean, [B,H,W], the frequencies in the transform's order.
+at::Tensor periodogram(const at::Tensor& amplitudes) {
+  const at::Tensor centred = amplitudes - amplitudes.mean(at::IntArrayRef(kImage), true);
+  const double pixels = static_cast<double>(centred.size(1) * centred.size(2));
+  return at::view_as_real(at::fft_fft2(centred)).square().sum(-1) / pixels;
+}
+
+// The mean over the kSmoothed x kSmoothed frequencies around each, across the ends: a spectrum is
+// periodic.
+at::Tensor smoothed(const at::Tensor& spectrum) {
+  at::Tensor around = spectrum;
+  for (const std::int64_t axis : kImage) {
+    const std::int64_t size = spectrum.size(axis);
+    around = at::cat({around.narrow(axis, size - kSmoothed / 2, kSmoothed / 2), around,
+                      around.narrow(axis, 0, kSmoothed / 2)},
+                     axis);
+  }
+  return at::avg_pool2d(around.unsqueeze(1), {kSmoothed, kSmoothed}, {1, 1}).squeeze(1);
 }
 
 }  // namespace
@@ -117,14 +121,9 @@ at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std
   return divergence(amplitude_histogram(real.detach(), bins), amplitude_histogram(decoded, bins));
 }
 
-at::Tensor texture_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins) {
-  at::Tensor sum;
-  for (const auto& [rows, columns] : kOffsets) {
-    const at::Tensor term = divergence(difference_histogram(real.detach(), rows, columns, bins),
-                                       difference_histogram(decoded, rows, columns, bins));
-    sum = sum.defined() ? sum + term : term;
-  }
-  return sum / static_cast<double>(kOffsets.size());
+at::Tensor spectrum_term(const at::Tensor& decoded, const at::Tensor& real) {
+  const at::Tensor power = smoothed(periodogram(decoded)).clamp_min(kLeastPower);
+  return (at::log(power) + periodogram(real.detach()) / power).mean(at::IntArrayRef(kImage));
 }
 
 RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& real,
@@ -143,8 +142,8 @@ RefinementTerms refinement_terms(const at::Tensor& decoded, const at::Tensor& re
     add("histogram", config.histogram_weight,
         histogram_term(amplitude, truth, config.histogram_bins));
   }
-  if (config.texture_weight > 0) {
-    add("texture", config.texture_weight, texture_term(amplitude, truth, config.histogram_bins));
+  if (config.spectrum_weight > 0) {
+    add("spectrum", config.spectrum_weight, spectrum_term(amplitude, truth));
   }
   if (config.anchor_weight > 0) {
     add("anchor", config.anchor_weight,

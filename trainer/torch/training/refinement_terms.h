@@ -34,14 +34,15 @@ at::Tensor rayleigh_term(const at::Tensor& decoded, const at::Tensor& real, bool
 // amplitudes above 0.999 left out, one half added to every bin.
 at::Tensor histogram_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins);
 
-// [B], nats: the grain. The histogram term of the differences a(i + d) - a(i) on [-1,1],
-// nothing left out, averaged over 22 offsets d: every direction within two pixels, and the
-// periods in which a decoder repeats itself.
-at::Tensor texture_term(const at::Tensor& decoded, const at::Tensor& real, std::int64_t bins);
+// [B]. The real picture's periodogram P under the spectrum S of the decoded one (Whittle's
+// likelihood): mean over the frequencies of ln S + P / S; P = |F(a - mean a)|^2 / (H W), S the 5x5
+// mean of the decoded picture's periodogram around each frequency, across the ends, at least 1e-5.
+// A period that the real picture lacks costs at every length, whichever way it runs.
+at::Tensor spectrum_term(const at::Tensor& decoded, const at::Tensor& real);
 
 struct RefinementTerm {
-  std::string
-      name;  // "rayleigh", "histogram", "texture", "anchor": mean |decoded - real| over C, H, W
+  std::string name;  // "rayleigh", "histogram", "spectrum", "anchor": mean |decoded -
+                     // real| over C, H, W
   double weight = 0;
   at::Tensor loss;  // [B] fp32, not weighted
   at::Tensor
