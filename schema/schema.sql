@@ -19,7 +19,8 @@ CREATE TABLE sweep (
   studies TEXT NOT NULL,
   text TEXT NOT NULL,
   file TEXT NOT NULL,
-  created_ms INTEGER NOT NULL
+  created_ms INTEGER NOT NULL,
+  baselines TEXT NOT NULL DEFAULT '{}'  -- JSON {study: cell}; absent: the study's first cell
 ) STRICT;
 
 CREATE TABLE sweep_hold (
@@ -38,6 +39,14 @@ CREATE TABLE submission (
   created_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What all runs of one submit hold alike; run.config and run.origins hold the rest.
+CREATE TABLE shared_config (
+  id INTEGER PRIMARY KEY,
+  digest TEXT NOT NULL UNIQUE,
+  config TEXT NOT NULL,
+  origins TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE run (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   uid TEXT NOT NULL UNIQUE,   -- the id outside; random, so that a new database never meets old folders
@@ -55,7 +64,7 @@ CREATE TABLE run (
   source_run INTEGER REFERENCES run (id),  -- cached: the run whose results these are
   parent INTEGER REFERENCES run (id),
   parent_checkpoint TEXT NOT NULL DEFAULT 'last' CHECK (parent_checkpoint IN ('last', 'best')),
-  config TEXT NOT NULL,          -- flat, paths as written
+  config TEXT NOT NULL,          -- flat, paths as written; beyond shared_config
   origins TEXT NOT NULL,
   axes TEXT NOT NULL,
   path_bases TEXT NOT NULL,
@@ -78,6 +87,8 @@ CREATE TABLE run (
   created_ms INTEGER NOT NULL,
   started_ms INTEGER,
   finished_ms INTEGER,
+  parent_choice TEXT,  -- JSON {study, by, index, per_seed}: chosen when that study has ended
+  shared_config INTEGER REFERENCES shared_config (id),
   UNIQUE (sweep, name)
 ) STRICT;
 CREATE INDEX run_by_state ON run (state);

@@ -65,14 +65,19 @@ client::Result<json> post_submit(Session& session, const SweepSource& source,
   }
 }
 
-bool may_withdraw(Session& session, const json& document) {
-  const long withdrawn = document.at("counts").value("withdrawn", 0L);
-  if (withdrawn == 0) return true;
-  for (const json& run : document.at("runs")) {
-    if (run.value("action", "") == "withdrawn")
-      session.err() << "withdraws " << cell(run, "name") << '\n';
-  }
-  return session.confirm(fmt::format("{} runs left the file and would be withdrawn.", withdrawn));
+bool may_withdraw(Session& session, const json& names) {
+  for (const json& name : names) session.err() << "withdraws " << name.get<std::string>() << '\n';
+  return session.confirm(
+      fmt::format("{} runs left the file and would be withdrawn.", names.size()));
+}
+
+void tell_submitted(Session& session, const json& reply) {
+  const std::string sweep = cell(reply, "sweep");
+  session.err() << fmt::format("{}: {} created, {} kept, {} cached, {} withdrawn\n", sweep,
+                               cell(reply, "created"), cell(reply, "kept"), cell(reply, "cached"),
+                               cell(reply, "withdrawn"));
+  if (reply.value("created", 0L) > 0) session.err() << "undo: sarsweep cancel @" << sweep << '\n';
+  session.out() << sweep << "  " << cell(reply, "url") << '\n';
 }
 
 }  // namespace
@@ -95,29 +100,29 @@ Exit plan(Session& session, const SubmitOptions& options) {
 
 Exit submit(Session& session, const SubmitOptions& options) {
   SweepSource source = source_of(options);
-  const json planned = ask_for_plan(session, source);
-  if (tell_remarks(session, planned)) {
-    if (session.as_document()) session.print_document({{"diagnostics", planned.at("diagnostics")}});
+  const auto send = [&] {
+    return post_with_files(source, [&, key = random_hex(16)](const SweepSource& posted) {
+      return post_submit(session, posted, key);
+    });
+  };
+  auto reply = send();
+  if (!reply && reply.error().body.contains("withdraws")) {
+    if (!may_withdraw(session, reply.error().body.at("withdraws"))) return Exit::failed;
+    source.withdraw = true;
+    reply = send();
+  }
+  if (!reply) {
+    const json& body = reply.error().body;
+    if (!tell_remarks(session, body)) throw Error(reply.error().code, reply.error().message);
+    if (session.as_document()) session.print_document({{"diagnostics", body.at("diagnostics")}});
     return Exit::usage;
   }
-  if (!may_withdraw(session, planned)) return Exit::failed;
-  const std::string key = random_hex(16);
-  const auto reply = post_with_files(
-      source, [&](const SweepSource& posted) { return post_submit(session, posted, key); });
-  if (!reply) {
-    if (tell_remarks(session, reply.error().body)) return Exit::usage;
-    throw Error(reply.error().code, reply.error().message);
-  }
+  tell_remarks(session, *reply);
   if (session.as_document()) {
     session.print_document(*reply);
-    return Exit::ok;
+  } else {
+    tell_submitted(session, *reply);
   }
-  const std::string sweep = cell(*reply, "sweep");
-  session.err() << fmt::format("{}: {} created, {} kept, {} cached, {} withdrawn\n", sweep,
-                               cell(*reply, "created"), cell(*reply, "kept"),
-                               cell(*reply, "cached"), cell(*reply, "withdrawn"));
-  if (reply->value("created", 0L) > 0) session.err() << "undo: sarsweep cancel @" << sweep << '\n';
-  session.out() << sweep << "  " << cell(*reply, "url") << '\n';
   return Exit::ok;
 }
 

@@ -18,9 +18,10 @@
 namespace sarsweep::coordinator {
 
 struct RunFilter {
-  std::string sweep, study, state, selector;  // empty: any
+  std::string sweep = {}, study = {}, state = {}, selector = {};  // empty: any
   std::int64_t limit = 1000;
-  std::string after;  // a run id: continue behind it
+  std::string after = {};  // a run id: continue behind it
+  std::string where = {};  // a condition on the config (schema/config/condition.h)
 };
 
 struct DataOutcome {  // of an append at an offset

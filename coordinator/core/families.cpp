@@ -3,7 +3,9 @@
 #include <optional>
 #include <string>
 
+#include "coordinator/core/best_parent.h"
 #include "coordinator/store/run_store.h"
+#include "schema/base/digest.h"
 
 namespace sarsweep::coordinator {
 namespace {
@@ -13,27 +15,63 @@ bool cannot_finish(RunState state) {
   return state == failed || state == cancelled || state == blocked;
 }
 
-std::optional<RunState> settled(RunState state, const std::optional<RunRow>& of) {
-  if (!of) return state == RunState::blocked ? RunState::waiting : RunState::queued;
-  const RunRow& parent = *of;
+struct Verdict {
+  RunState to;
+  std::string reason = {};
+};
+
+std::optional<Verdict> of_parent(RunState state, const RunRow& parent) {
   const bool bad = cannot_finish(parent.state);
-  if (state == RunState::blocked) return bad ? std::nullopt : std::optional(RunState::waiting);
-  if (parent.state == RunState::done) return RunState::queued;
-  return bad ? std::optional(RunState::blocked) : std::nullopt;
+  if (state == RunState::blocked) {
+    return bad ? std::nullopt : std::optional(Verdict{RunState::waiting});
+  }
+  if (parent.state == RunState::done) return Verdict{RunState::queued};
+  if (!bad) return std::nullopt;
+  return Verdict{RunState::blocked,
+                 "its parent " + parent.name + " is " + std::string(to_string(parent.state))};
+}
+
+std::optional<Verdict> without_parent(RunState state) {
+  return Verdict{state == RunState::blocked ? RunState::waiting : RunState::queued};
+}
+
+// A parent that is chosen is written down, and never chosen again.
+std::optional<Verdict> of_study(Connection& connection, ParentChooser& chooser, const RunRow& run,
+                                const sweep::BestRef& best) {
+  const Choice choice = chooser.choose(run, best);
+  if (!choice.parent && choice.why_not.empty()) {
+    return run.state == RunState::blocked ? std::optional(Verdict{RunState::waiting})
+                                          : std::nullopt;
+  }
+  if (!choice.parent) {
+    return run.state == RunState::blocked
+               ? std::nullopt
+               : std::optional(Verdict{RunState::blocked, choice.why_not});
+  }
+  if (run.state == RunState::blocked) return Verdict{RunState::waiting};
+  RunStore(connection)
+      .choose_parent(run.id, choice.parent->id, child_hash(run.run_hash, choice.parent->run_hash));
+  return Verdict{RunState::queued, "starts from " + choice.parent->name};
+}
+
+std::optional<Verdict> verdict_on(Connection& connection, ParentChooser& chooser,
+                                  const RunRow& run) {
+  if (run.parent) return of_parent(run.state, RunStore(connection).need(*run.parent));
+  const auto best = best_ref_of(run);
+  return best ? of_study(connection, chooser, run, *best) : without_parent(run.state);
 }
 
 // True if a run moved, so that its own children may have to.
-bool settle_once(RunStore& runs, RunState state, std::int64_t now_ms) {
+bool settle_once(Connection& connection, RunState state, std::int64_t now_ms) {
+  RunStore runs(connection);
+  ParentChooser chooser(connection);
   bool moved = false;
   for (RunRow& run : runs.in_state(state)) {
-    const std::optional<RunRow> parent =
-        run.parent ? std::optional(runs.need(*run.parent)) : std::nullopt;
-    const std::optional<RunState> to = settled(state, parent);
-    if (!to) continue;
-    const std::string reason = *to == RunState::blocked ? "its parent " + parent->name + " is " +
-                                                              std::string(to_string(parent->state))
-                                                        : "";
-    runs.move(run, {.to = *to, .actor = "coordinator", .reason = reason, .now_ms = now_ms});
+    const std::optional<Verdict> verdict = verdict_on(connection, chooser, run);
+    if (!verdict) continue;
+    runs.move(
+        run,
+        {.to = verdict->to, .actor = "coordinator", .reason = verdict->reason, .now_ms = now_ms});
     moved = true;
   }
   return moved;
@@ -41,13 +79,16 @@ bool settle_once(RunStore& runs, RunState state, std::int64_t now_ms) {
 
 }  // namespace
 
+std::string child_hash(const std::string& own, const std::string& parent) {
+  return sha256(own + "|" + parent);
+}
+
 void settle_families(Connection& connection, std::int64_t now_ms) {
-  RunStore runs(connection);
   bool moved = true;
   while (moved) {  // Ends: a chain of parents has finitely many links, and no two rules undo each
                    // other.
-    moved = settle_once(runs, RunState::blocked, now_ms);
-    moved = settle_once(runs, RunState::waiting, now_ms) || moved;
+    moved = settle_once(connection, RunState::blocked, now_ms);
+    moved = settle_once(connection, RunState::waiting, now_ms) || moved;
   }
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -21,22 +22,72 @@ using nlohmann::json;
 struct Cell {
   std::vector<RunRow> runs;
   std::vector<std::string> aliases;
-  std::vector<RunRow> done;  // the data of the finished ones
+  std::vector<RunRow> done;         // the data of the finished ones
+  std::vector<std::int64_t> seeds;  // of each of `done`
   std::string protocol_hash;
   std::optional<double> objective;
 };
 
+// The last value of a run; nullopt where there is none or it is not a number.
+std::optional<double> last_of(Connection& connection, const RunRow& data, const std::string& key) {
+  const std::optional<MetricPoint> point = MetricStore(connection).last(data.id, key);
+  if (!point || std::isnan(point->value)) return std::nullopt;
+  return point->value;
+}
+
 // The mean over the finished seeds; nullopt unless every one of them has a value.
 std::optional<double> mean_of(Connection& connection, const Cell& cell, const std::string& key) {
-  MetricStore metrics(connection);
   double sum = 0;
   for (const RunRow& run : cell.done) {
-    const std::optional<MetricPoint> point = metrics.last(run.id, key);
-    if (!point || std::isnan(point->value)) return std::nullopt;
-    sum += point->value;
+    const std::optional<double> value = last_of(connection, run, key);
+    if (!value) return std::nullopt;
+    sum += *value;
   }
   if (cell.done.empty()) return std::nullopt;
   return sum / static_cast<double>(cell.done.size());
+}
+
+// The mean difference to the baseline over the seeds that both have finished; nullopt for the
+// baseline itself, where no seed is common or one has no value, and between protocols.
+std::optional<double> delta_of(Connection& connection, const Cell& cell, const Cell& baseline,
+                               const std::string& key) {
+  if (&cell == &baseline || cell.protocol_hash != baseline.protocol_hash) return std::nullopt;
+  double sum = 0;
+  int pairs = 0;
+  for (std::size_t i = 0; i < cell.done.size(); ++i) {
+    const auto other = std::find(baseline.seeds.begin(), baseline.seeds.end(), cell.seeds[i]);
+    if (other == baseline.seeds.end()) continue;
+    const RunRow& paired = baseline.done[static_cast<std::size_t>(other - baseline.seeds.begin())];
+    const std::optional<double> value = last_of(connection, cell.done[i], key);
+    const std::optional<double> base = last_of(connection, paired, key);
+    if (!value || !base) return std::nullopt;
+    sum += *value - *base;
+    ++pairs;
+  }
+  if (pairs == 0) return std::nullopt;
+  return sum / pairs;
+}
+
+// What a study's cells are compared with: the cell its file names, else its first.
+std::map<std::string, std::size_t> baselines_of(const std::vector<Cell>& cells,
+                                                const SweepRow& sweep) {
+  const json named = json::parse(sweep.baselines);
+  std::map<std::string, std::size_t> found;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const RunRow& first = cells[i].runs.front();
+    found.try_emplace(first.study, i);
+    if (named.value(first.study, std::string()) == first.cell) found[first.study] = i;
+  }
+  // A name may be another one's alias, which stands in its own study's row.
+  for (const auto& [study, name] : named.items()) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const std::vector<std::string>& aliases = cells[i].aliases;
+      if (std::find(aliases.begin(), aliases.end(), name.get<std::string>()) != aliases.end()) {
+        found[study] = i;
+      }
+    }
+  }
+  return found;
 }
 
 std::vector<Cell> cells_of(Connection& connection, const SweepRow& sweep) {
@@ -50,7 +101,9 @@ std::vector<Cell> cells_of(Connection& connection, const SweepRow& sweep) {
     if (fresh) cells.emplace_back();
     Cell& cell = cells[place->second];
     cell.runs.push_back(run);
-    if (run.state == RunState::done) cell.done.push_back(runs.need(run.data_run()));
+    if (run.state != RunState::done) continue;
+    cell.done.push_back(runs.need(run.data_run()));
+    cell.seeds.push_back(run.seed);
   }
   for (const RunRow& run : rows) {
     if (!run.alias_of) continue;
@@ -105,7 +158,11 @@ json members_of(Connection& connection, const Cell& cell, double& progress) {
   return members;
 }
 
-json row_of(Connection& connection, const Cell& cell, const json& report) {
+json optional_json(const std::optional<double>& value) {
+  return value ? number_json(*value) : json(nullptr);
+}
+
+json row_of(Connection& connection, const Cell& cell, const Cell& baseline, const json& report) {
   const RunRow& first = cell.runs.front();
   std::map<std::string, int> states;
   for (const RunRow& run : cell.runs) ++states[std::string(to_string(run.state))];
@@ -116,11 +173,12 @@ json row_of(Connection& connection, const Cell& cell, const json& report) {
       metrics[key.get<std::string>()] = nullptr;
       continue;
     }
-    metrics[key.get<std::string>()] = {{"mean", number_json(*mean)},
-                                       {"low", nullptr},
-                                       {"high", nullptr},
-                                       {"delta", nullptr},
-                                       {"p", nullptr}};
+    metrics[key.get<std::string>()] = {
+        {"mean", number_json(*mean)},
+        {"low", nullptr},
+        {"high", nullptr},
+        {"delta", optional_json(delta_of(connection, cell, baseline, key))},
+        {"p", nullptr}};
   }
   const auto images = mean_of(connection, cell, "eval/n");
   double progress = 0;
@@ -138,10 +196,24 @@ json row_of(Connection& connection, const Cell& cell, const json& report) {
           {"protocol_hash", cell.protocol_hash.empty() ? json(nullptr) : json(cell.protocol_hash)},
           {"metrics", metrics},
           {"study", first.study},
+          {"baseline", baseline.runs.front().cell},
           {"axes", json::parse(first.axes)},
           {"progress", progress},
           {"runs", members},
           {"thumbnail", thumbnail_of(connection, cell)}};
+}
+
+// Indices; cells without the objective come last, ties in the order of the file.
+std::vector<std::size_t> best_first(const std::vector<Cell>& cells, bool maximize) {
+  std::vector<std::size_t> order(cells.size());
+  std::iota(order.begin(), order.end(), 0U);
+  const double sign = maximize ? -1 : 1;
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t k) {
+    const Cell &a = cells[i], &b = cells[k];
+    if (a.objective.has_value() != b.objective.has_value()) return a.objective.has_value();
+    return a.objective && sign * *a.objective < sign * *b.objective;
+  });
+  return order;
 }
 
 // The sweep's report, with its objective in front if the report leaves it out.
@@ -159,17 +231,17 @@ json leaderboard_view(Connection& connection, const std::string& name) {
   const SweepRow sweep = SweepStore(connection).need(name);
   std::vector<Cell> cells = cells_of(connection, sweep);
   for (Cell& cell : cells) judge(connection, cell, sweep.objective_metric);
-  const double sign = sweep.objective_goal == "maximize" ? -1 : 1;
-  std::stable_sort(cells.begin(), cells.end(), [sign](const Cell& a, const Cell& b) {
-    if (a.objective.has_value() != b.objective.has_value()) return a.objective.has_value();
-    return a.objective && sign * *a.objective < sign * *b.objective;
-  });
+  const std::map<std::string, std::size_t> baselines = baselines_of(cells, sweep);
   const json report = reported(sweep);
   json board = json::array();
+  std::string front;  // the protocol of the best
   int rank = 0;
-  for (const Cell& cell : cells) {
-    json row = row_of(connection, cell, report);
-    if (cell.objective && cell.protocol_hash == cells.front().protocol_hash) {
+  for (const std::size_t i : best_first(cells, sweep.objective_goal == "maximize")) {
+    const Cell& cell = cells[i];
+    const std::size_t baseline = baselines.at(cell.runs.front().study);
+    json row = row_of(connection, cell, cells[baseline], report);
+    if (board.empty()) front = cell.protocol_hash;
+    if (cell.objective && cell.protocol_hash == front) {
       row["rank"] = row["rank_low"] = row["rank_high"] = ++rank;
     }
     board.push_back(std::move(row));

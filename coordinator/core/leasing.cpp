@@ -92,13 +92,14 @@ std::vector<Candidate> queued(Connection& connection) {
   const std::set<std::int64_t> held = HoldStore(connection).held();
   for (const RunRow& run : RunStore(connection).in_state(RunState::queued)) {
     if (held.contains(run.sweep)) continue;
-    const json config = json::parse(run.config);
+    const json slots = run.config.value("resources.gpus");
+    const json device = run.config.value("resources.device");
     found.push_back({.run = run.id,
                      .priority = run.priority,
                      .sweep = run.sweep,
                      .position = run.position,
-                     .slots = config.value("resources.gpus", std::int64_t{1}),
-                     .device = config.value("resources.device", "auto")});
+                     .slots = slots.is_null() ? 1 : slots.get<std::int64_t>(),
+                     .device = device.is_null() ? "auto" : device.get<std::string>()});
   }
   return found;
 }

@@ -35,8 +35,8 @@ std::optional<CheckpointRow> chosen_checkpoint(Connection& connection, const Run
   const std::vector<CheckpointRow> checkpoints = ArtifactStore(connection).checkpoints(run.id);
   if (checkpoints.empty()) return std::nullopt;
   if (which != "best") return checkpoints.front();
-  const auto config = nlohmann::json::parse(run.config);
-  return best_of(connection, checkpoints, config.value("checkpoint.best_by", "val/loss"));
+  const nlohmann::json by = run.config.value("checkpoint.best_by");
+  return best_of(connection, checkpoints, by.is_null() ? "val/loss" : by.get<std::string>());
 }
 
 }  // namespace sarsweep::coordinator

@@ -47,7 +47,7 @@ std::filesystem::path folder_of(const Core& core, const RunRow& run,
 }
 
 RunDocument document_of(Core& core, Connection& connection, const RunRow& run) {
-  json flat = with_absolute_paths(json::parse(run.config), json::parse(run.path_bases));
+  json flat = with_absolute_paths(run.config.whole(), json::parse(run.path_bases));
   const json protocol = core.language.resolve_protocol(flat);
   if (run.parent) flat["model.path"] = parent_path(core, connection, run);
   RunDocument document;

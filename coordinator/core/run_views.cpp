@@ -89,7 +89,11 @@ json lineage_of(Connection& connection, const RunRow& run) {
               {"sweep", row.sweep_name},
               {"checkpoint", run.parent_checkpoint}};
   }
-  return {{"parent", parent}, {"children", children}, {"generation", run.generation}};
+  const json best = run.parent_choice ? json::parse(*run.parent_choice) : json(nullptr);
+  return {{"parent", parent},
+          {"best_of", best},
+          {"children", children},
+          {"generation", run.generation}};
 }
 
 json events_json(Connection& connection, std::int64_t run) {
@@ -146,8 +150,8 @@ json run_detail(const Core& core, Connection& connection, const RunRow& run) {
   RunStore runs(connection);
   json document = run_document(core, connection, run);
   const std::int64_t life = run.alias_of.value_or(run.id);
-  document["config"] = json::parse(run.config);
-  document["origins"] = json::parse(run.origins);
+  document["config"] = run.config.whole();
+  document["origins"] = run.origins.whole();
   document["axes"] = json::parse(run.axes);
   document["attempts"] = attempts_json(connection, runs.need(life).data_run());
   document["lineage"] = lineage_of(connection, run);

@@ -5,9 +5,13 @@
 #include <algorithm>
 
 #include "schema/base/error.h"
+#include "schema/config/condition.h"
+#include "schema/config/fields.h"
 
 namespace sarsweep::coordinator {
 namespace {
+
+using nlohmann::json;
 
 constexpr std::size_t kShownCandidates = 10;
 
@@ -62,6 +66,43 @@ std::vector<RunRow> chosen(const std::vector<RunRow>& rows, const std::string& s
   return found;
 }
 
+config::Condition condition_of(const std::string& text) {
+  config::Condition condition;
+  try {
+    condition = config::parse_condition(text);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::invalid, "where: " + std::string(error.what()), "where");
+  }
+  for (const config::Clause& clause : condition) {
+    const std::vector<std::string> fields = config::spread(clause.field);
+    if (std::all_of(fields.begin(), fields.end(), config::find_field)) continue;
+    const std::string nearest = config::nearest_field(clause.field);
+    throw Error(ErrorCode::invalid,
+                fmt::format("where: no field is called '{}'; {}", clause.field,
+                            nearest.empty() ? "sarsweep explain lists them"
+                                            : "did you mean '" + nearest + "'?"),
+                "where");
+  }
+  return condition;
+}
+
+// The value of a field, or of text_encoders.X where both agree.
+json value_in(const json& config, const std::string& field) {
+  json common;
+  for (const std::string& name : config::spread(field)) {
+    const json value = config.value(name, json());
+    if (value.is_null() || (!common.is_null() && common != value)) return nullptr;
+    common = value;
+  }
+  return common;
+}
+
+bool satisfies(const RunRow& run, const config::Condition& condition) {
+  const json config = run.config.whole();
+  return config::holds(condition,
+                       [&](const std::string& field) { return value_in(config, field); });
+}
+
 }  // namespace
 
 std::vector<RunRow> select_runs(Connection& connection, const RunFilter& filter) {
@@ -74,6 +115,10 @@ std::vector<RunRow> select_runs(Connection& connection, const RunFilter& filter)
     rows = kept(rows, [&](const RunRow& run) { return run.study == filter.study; });
   }
   if (!filter.selector.empty()) rows = chosen(rows, filter.selector);
+  if (!filter.where.empty()) {
+    const config::Condition condition = condition_of(filter.where);
+    rows = kept(rows, [&](const RunRow& run) { return satisfies(run, condition); });
+  }
   if (!filter.state.empty()) {
     const std::optional<RunState> state = parse_run_state(filter.state);
     if (!state)

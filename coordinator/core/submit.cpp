@@ -37,7 +37,10 @@ json counts_of(const ExpandedSweep& expanded, const SweepDiff& diff) {
           {"withdrawn", diff.withdrawn.size()}};
 }
 
-json parent_name(const ExpandedSweep& expanded, const DiffRow& row) {
+json parent_name(const ExpandedSweep& expanded, const PlannedRun& run, const DiffRow& row) {
+  if (run.parent && run.parent->best) {
+    return fmt::format("{}#{}", run.parent->best->study, run.parent->best->index + 1);
+  }
   if (row.parent_index) return expanded.runs[*row.parent_index].name;
   if (row.parent_run) return row.parent_run->sweep_name + "/" + row.parent_run->name;
   return nullptr;
@@ -55,7 +58,7 @@ json plan_row(const ExpandedSweep& expanded, std::size_t i, const DiffRow& row) 
           {"action", to_string(row.action)},
           {"alias_of", run.alias_of ? json(*run.alias_of) : json(nullptr)},
           {"source_run", row.source ? json(row.source->uid) : json(nullptr)},
-          {"parent", parent_name(expanded, row)},
+          {"parent", parent_name(expanded, run, row)},
           {"config", run.config.flat()}};
 }
 
@@ -65,13 +68,29 @@ json withdrawn_row(const RunRow& run) {
           {"seed", run.seed},         {"cell_hash", run.cell_hash},
           {"run_hash", run.run_hash}, {"action", to_string(PlanAction::withdrawn)},
           {"alias_of", nullptr},      {"source_run", nullptr},
-          {"parent", nullptr},        {"config", json::parse(run.config)}};
+          {"parent", nullptr},        {"config", run.config.whole()}};
 }
 
 std::int64_t priority_of(const config::RunValues& config) {
   const json& priority = config["resources.priority"];
   if (priority == "high") return 1;
   return priority == "low" ? -1 : 0;
+}
+
+// Takes from `common` what `other` lacks or holds otherwise.
+void keep_equal(json& common, const json& other) {
+  for (auto at = common.begin(); at != common.end();) {
+    const auto found = other.find(at.key());
+    at = found != other.end() && *found == at.value() ? std::next(at) : common.erase(at);
+  }
+}
+
+json beyond(const json& all, const json& common) {
+  json rest = json::object();
+  for (const auto& [key, value] : all.items()) {
+    if (!common.contains(key)) rest[key] = value;
+  }
+  return rest;
 }
 
 // Writes one comparison into the store.
@@ -93,10 +112,12 @@ class Submission {
                         .objective_goal = expanded_.objective_goal,
                         .report = json(expanded_.report).dump(),
                         .studies = json(expanded_.studies).dump(),
+                        .baselines = expanded_.baselines.dump(),
                         .text = request_.source.text,
                         .file = request_.source.file,
                         .created_ms = core_.now_ms()});
     limit();
+    share();
     for (std::size_t i = 0; i < diff.rows.size(); ++i) ids_.push_back(store_row(i, diff.rows[i]));
     for (std::size_t i = 0; i < diff.rows.size(); ++i) link_row(i, diff);
     for (const RunRow& run : diff.withdrawn) withdraw(run);
@@ -111,10 +132,25 @@ class Submission {
             {"kept", counts["kept"]},
             {"withdrawn", counts["withdrawn"]},
             {"cached", counts["cached"]},
-            {"runs", names}};
+            {"runs", names},
+            {"diagnostics", diagnostics_json(expanded_.diagnostics)}};
   }
 
  private:
+  // What every run of the file holds alike is stored once.
+  void share() {
+    if (expanded_.runs.empty()) return;
+    common_config_ = expanded_.runs.front().config;
+    if (expanded_.runs.front().origins.is_object()) {
+      common_origins_ = expanded_.runs.front().origins;
+    }
+    for (const PlannedRun& run : expanded_.runs) {
+      common_config_.keep_equal(run.config);
+      keep_equal(common_origins_, run.origins);
+    }
+    shared_config_ = runs_.save_shared(common_config_.flat(), common_origins_);
+  }
+
   // A file that raises a limit lets a held sweep go on.
   void limit() {
     HoldStore holds(connection_);
@@ -143,9 +179,12 @@ class Submission {
     run.judge_hash = planned.judge_hash;
     if (planned.parent) run.parent_checkpoint = planned.parent->checkpoint;
     if (run.parent_checkpoint.empty()) run.parent_checkpoint = "last";
+    if (planned.parent && planned.parent->best)
+      run.parent_choice = json(*planned.parent->best).dump();
     const auto text = [](const json& j) { return j.is_null() ? std::string("{}") : j.dump(); };
-    run.config = planned.config.text();
-    run.origins = text(planned.origins);
+    run.config.own = planned.config.text_beyond(common_config_);
+    run.origins.own = beyond(planned.origins, common_origins_).dump();
+    run.shared_config = shared_config_;
     run.axes = text(planned.axes);
     run.path_bases = text(planned.path_bases);
     run.priority = priority_of(planned.config);
@@ -218,6 +257,9 @@ class Submission {
   const SubmitRequest& request_;
   const ExpandedSweep& expanded_;
   std::int64_t sweep_ = 0;
+  config::RunValues common_config_;
+  json common_origins_ = json::object();
+  std::optional<std::int64_t> shared_config_;
   std::vector<std::int64_t> ids_;
 };
 
@@ -226,6 +268,18 @@ class Submission {
   throw Error(ErrorCode::invalid,
               fmt::format("the sweep has {} problem{}; nothing was submitted", diagnostics.size(),
                           diagnostics.size() == 1 ? "" : "s"));
+}
+
+// Nothing is withdrawn behind its owner's back.
+void ask_before_withdrawing(const SweepDiff& diff, const SweepSource& source, json* problems) {
+  if (diff.withdrawn.empty() || source.withdraw) return;
+  json names = json::array();
+  for (const RunRow& run : diff.withdrawn) names.push_back(run.name);
+  if (problems != nullptr) *problems = {{"withdraws", names}};
+  throw Error(ErrorCode::conflict,
+              fmt::format("{} run{} left the file and would be withdrawn; say withdraw: true",
+                          names.size(), names.size() == 1 ? "" : "s"),
+              "withdraw");
 }
 
 json submit_within(Core& core, Connection& connection, const SubmitRequest& request,
@@ -241,6 +295,7 @@ json submit_within(Core& core, Connection& connection, const SubmitRequest& requ
   }
   const SweepDiff diff = compare(connection, expanded, request.source);
   if (!diff.problems.empty()) refuse(diff.problems, problems);
+  ask_before_withdrawing(diff, request.source, problems);
   json reply = Submission(core, connection, request, expanded).apply(diff);
   if (!request.idempotency_key.empty()) {
     sweeps.save_submission(request.idempotency_key, {digest, reply.dump()}, core.now_ms());

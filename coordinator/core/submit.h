@@ -18,7 +18,8 @@ struct SubmitRequest {
 };
 
 // The submit document, in one transaction, or Error(invalid) with the reasons in `problems`
-// (nullable).
+// (nullable); Error(conflict) with the names of the runs that left the file, unless
+// source.withdraw says that they may go.
 nlohmann::json submit_sweep(Core& core, const SubmitRequest& request, nlohmann::json* problems);
 
 }  // namespace sarsweep::coordinator

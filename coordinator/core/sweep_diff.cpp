@@ -5,9 +5,10 @@
 #include <map>
 #include <set>
 
+#include "coordinator/core/best_parent.h"
+#include "coordinator/core/families.h"
 #include "coordinator/core/run_document.h"
 #include "coordinator/store/sweep_store.h"
-#include "schema/base/digest.h"
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
@@ -27,10 +28,13 @@ class Comparison {
   }
 
   SweepDiff finish() {
+    const std::optional<SweepRow> sweep = sweeps_.find(expanded_.name);
+    for (std::size_t i = 0; sweep && i < diff_.rows.size(); ++i) {
+      diff_.rows[i].existing = runs_.find_name(sweep->id, expanded_.runs[i].name);
+    }
     for (std::size_t i = 0; i < diff_.rows.size(); ++i) link(i);
     for (std::size_t i = 0; i < diff_.rows.size(); ++i) hash(i, 0);
-    const std::optional<SweepRow> sweep = sweeps_.find(expanded_.name);
-    for (std::size_t i = 0; i < diff_.rows.size(); ++i) judge(i, sweep);
+    for (std::size_t i = 0; i < diff_.rows.size(); ++i) judge(i);
     if (sweep) find_withdrawn(*sweep);
     return std::move(diff_);
   }
@@ -53,6 +57,7 @@ class Comparison {
     }
     if (!planned.parent) return;
     const ParentRef& parent = *planned.parent;
+    if (parent.best) return keep_choice(diff_.rows[i], *parent.best);
     if (parent.sweep == expanded_.name || parent.sweep.empty()) {
       link_inside(i, parent);
     } else {
@@ -64,6 +69,12 @@ class Comparison {
                           parent.cell, parent.seed, parent.sweep),
               "submit that sweep first, or correct the name");
     }
+  }
+
+  // A parent that was chosen stays, as long as the file says the same of it.
+  void keep_choice(DiffRow& row, const sweep::BestRef& best) {
+    if (!row.existing || !row.existing->parent || best_ref_of(*row.existing) != best) return;
+    row.parent_run = runs_.need(*row.existing->parent);
   }
 
   void link_inside(std::size_t i, const ParentRef& parent) {
@@ -101,18 +112,17 @@ class Comparison {
       throw Error(ErrorCode::invalid, expanded_.runs[i].name + " is its own ancestor", "parent");
     }
     if (row.parent_index) {
-      row.run_hash = sha256(own + "|" + hash(*row.parent_index, depth + 1));
+      row.run_hash = child_hash(own, hash(*row.parent_index, depth + 1));
     } else if (row.parent_run) {
-      row.run_hash = sha256(own + "|" + row.parent_run->run_hash);
+      row.run_hash = child_hash(own, row.parent_run->run_hash);
     } else {
       row.run_hash = own;
     }
     return row.run_hash;
   }
 
-  static std::string absolute(const std::string& config, const std::string& bases) {
-    const json paths = json::parse(bases);
-    const json all = with_absolute_paths(json::parse(config), paths);
+  static std::string absolute(const json& config, const json& paths) {
+    const json all = with_absolute_paths(config, paths);
     json only = json::object();
     for (const auto& [field, base] : paths.items()) {
       if (field != "model.path" || all.value(field, json()).is_string()) {
@@ -127,19 +137,19 @@ class Comparison {
     const PlannedRun& planned = expanded_.runs[i];
     const std::vector<RunRow> same = runs_.with_hash(diff_.rows[i].run_hash);
     if (same.empty()) return std::nullopt;
-    const std::string paths = absolute(planned.config.text(), planned.path_bases.dump());
+    const std::string paths = absolute(planned.config.flat(), planned.path_bases);
     std::optional<RunRow> found;
     for (const RunRow& run : same) {
       if (run.state != RunState::done || run.judge_hash != planned.judge_hash) continue;
-      if (absolute(run.config, run.path_bases) == paths) found = runs_.need(run.data_run());
+      if (absolute(run.config.whole(), json::parse(run.path_bases)) == paths)
+        found = runs_.need(run.data_run());
     }
     return found;
   }
 
-  void judge(std::size_t i, const std::optional<SweepRow>& sweep) {
+  void judge(std::size_t i) {
     const PlannedRun& planned = expanded_.runs[i];
     DiffRow& row = diff_.rows[i];
-    if (sweep) row.existing = runs_.find_name(sweep->id, planned.name);
     if (row.existing && !row.existing->never_started() && row.existing->run_hash != row.run_hash) {
       problem("changed_run",
               fmt::format("{} has started with another configuration and is never altered",

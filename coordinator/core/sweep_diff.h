@@ -21,7 +21,7 @@ struct DiffRow {
   std::optional<RunRow> existing;           // the run of that name
   std::optional<std::size_t> alias_index;   // of the row it equals
   std::optional<std::size_t> parent_index;  // a parent in the same file
-  std::optional<RunRow> parent_run;         // a parent in another sweep
+  std::optional<RunRow> parent_run;         // a parent in another sweep, or one that was chosen
   std::optional<RunRow> source;             // cached: whose results it takes
 };
 

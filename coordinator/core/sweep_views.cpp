@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "coordinator/core/best_parent.h"
 #include "coordinator/core/holds.h"
 #include "coordinator/core/scheduler.h"
 #include "coordinator/store/attempt_store.h"
@@ -45,6 +46,10 @@ std::string why_waiting(Connection& connection, const RunRow& run, std::int64_t 
   if (run.state == RunState::waiting && run.parent) {
     const RunRow parent = RunStore(connection).need(*run.parent);
     return fmt::format("waits for {}, which is {}", parent.name, to_string(parent.state));
+  }
+  if (const auto best = best_ref_of(run); best && run.state == RunState::waiting) {
+    const StudyLook study = look_at_study(connection, run.sweep, best->study);
+    return fmt::format("waits for the best of {}: {} to go", best->study, study.left);
   }
   if (run.state == RunState::blocked) return run.reason;
   const std::string held = held_remark(connection, run.sweep);

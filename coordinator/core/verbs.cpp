@@ -47,8 +47,9 @@ RunState target_of(Connection& connection, const RunRow& run, Verb verb) {
                 fmt::format("{} is {}: {} is not possible; {}", run.name, to_string(run.state),
                             to_string(verb), possible_in(run.state)));
   }
-  if (*target != RunState::queued || !run.parent) return *target;
-  const bool ready = RunStore(connection).need(*run.parent).state == RunState::done;
+  const bool child = run.parent || run.parent_choice;
+  if (*target != RunState::queued || !child) return *target;
+  const bool ready = run.parent && RunStore(connection).need(*run.parent).state == RunState::done;
   return ready ? RunState::queued : RunState::waiting;
 }
 

@@ -117,7 +117,19 @@ std::string cure_of(RunState state) {
   return stopped ? "sarsweep resume " : "sarsweep why ";
 }
 
+WaitReason behind_study(const WaitLook& look) {
+  const WaitLook::Study& study = *look.study;
+  if (look.state == RunState::blocked) {
+    return {"parent", look.reason, fmt::format("sarsweep ls @{}/{}", look.sweep, study.name)};
+  }
+  return {"parent",
+          fmt::format("it starts from the best of the study {}, of which {} run{} to end",
+                      study.name, study.left, study.left == 1 ? " has" : "s have"),
+          study.next.empty() ? "" : "sarsweep why " + study.next};
+}
+
 WaitReason behind_parent(const WaitLook& look) {
+  if (!look.parent && look.study) return behind_study(look);
   if (!look.parent) return {"parent", "it waits for its parent", ""};
   const WaitLook::Parent& parent = *look.parent;
   return {"parent", fmt::format("it starts from {}, which is {}", parent.name, progress_of(parent)),

@@ -37,7 +37,13 @@ struct WaitLook {
     std::optional<std::int64_t> total_steps;
   };
   std::optional<Parent> parent;
-  std::string worker;  // that holds it
+  struct Study {
+    std::string name;
+    std::int64_t left = 0;  // of its runs, to end
+    std::string next;       // the first of them, as verbs take it
+  };
+  std::optional<Study> study;  // the parent is its best, once it has ended
+  std::string worker;          // that holds it
   std::vector<MachineLook> machines;
 };
 

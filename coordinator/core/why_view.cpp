@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordinator/core/best_parent.h"
 #include "coordinator/core/holds.h"
 #include "coordinator/core/leasing.h"
 #include "coordinator/core/sweep_views.h"
@@ -39,7 +40,7 @@ std::int64_t count_ahead(Connection& connection, const RunRow& run) {
 }
 
 WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
-  const json config = json::parse(run.config);
+  const json config = run.config.whole();
   WaitLook look;
   look.state = run.state;
   look.name = full_name(run);
@@ -55,6 +56,11 @@ WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
   if (run.parent) {
     const RunRow parent = RunStore(connection).need(*run.parent);
     look.parent = {full_name(parent), parent.state, parent.step, parent.total_steps};
+  }
+  if (const auto best = best_ref_of(run)) {
+    const StudyLook study = look_at_study(connection, run.sweep, best->study);
+    look.study = {best->study, study.left,
+                  study.next.empty() ? "" : run.sweep_name + "/" + study.next};
   }
   if (is_held(run.state)) {
     const auto attempt = AttemptStore(connection).find(run.id, run.lease_epoch);

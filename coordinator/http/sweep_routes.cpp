@@ -6,12 +6,13 @@ namespace {
 
 constexpr std::int64_t kSourceCap = 8 << 20;  // 1 MiB of text, escaped
 
-// The reply to a submit that was refused: the errors beside the sentence that counts them.
+// The reply to a submit that was refused: the reasons beside the sentence that counts them.
 Reply refused(const Error& error, nlohmann::json problems) {
   nlohmann::json body = problems.is_object() ? std::move(problems) : nlohmann::json::object();
   const bool wants_files = body.contains("needs_files");
-  body["error"] = {{"code", wants_files ? "needs_files" : "invalid"}, {"message", error.what()}};
-  return Reply::of(body, 422);
+  const std::string code = wants_files ? "needs_files" : std::string(to_string(error.code()));
+  body["error"] = {{"code", code}, {"message", error.what()}};
+  return Reply::of(body, error.code() == ErrorCode::conflict ? 409 : 422);
 }
 
 Reply submit(Coordinator& coordinator, const Call& call) {
@@ -21,7 +22,7 @@ Reply submit(Coordinator& coordinator, const Call& call) {
     return Reply::of(
         coordinator.submit(source, call.header("idempotency-key"), call.caller.name, &problems));
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::invalid || problems.is_null()) throw;
+    if (problems.is_null()) throw;
     return refused(error, std::move(problems));
   }
 }

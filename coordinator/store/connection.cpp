@@ -68,6 +68,10 @@ std::optional<std::string> Row::maybe_text(int column) const {
   return text(column);
 }
 
+SqlValue sql(const std::optional<std::string>& value) {
+  return value ? SqlValue(*value) : SqlValue(nullptr);
+}
+
 SqlValue sql(const std::optional<std::int64_t>& value) {
   if (value) return *value;
   return nullptr;

@@ -60,5 +60,6 @@ class Connection {
 
 // NULL for an absent value.
 SqlValue sql(const std::optional<std::int64_t>& value);
+SqlValue sql(const std::optional<std::string>& value);
 
 }  // namespace sarsweep::coordinator

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "coordinator/store/event_store.h"
+#include "schema/base/digest.h"
 #include "schema/base/error.h"
+#include "schema/base/json_text.h"
 
 namespace sarsweep::coordinator {
 namespace {
@@ -14,7 +16,7 @@ constexpr const char* kSelect = R"sql(
          r.parent_checkpoint, r.config, r.origins, r.axes, r.path_bases, r.priority, r.retries,
          r.state, r.reason, r.state_ms, r.not_before_ms, r.generation, r.lease_epoch,
          r.checkpoint_floor, r.user_failures, r.infra_failures, r.step, r.total_steps, r.stage,
-         r.digests, r.created_ms, r.started_ms, r.finished_ms
+         r.digests, r.created_ms, r.started_ms, r.finished_ms, r.parent_choice, r.shared_config
     FROM run r JOIN sweep s ON s.id = r.sweep
 )sql";
 constexpr const char* kOrder = " ORDER BY s.id, r.position, r.id";
@@ -43,8 +45,8 @@ void read_definition(const Row& row, RunRow& run) {
   run.source_run = row.maybe_integer(14);
   run.parent = row.maybe_integer(15);
   run.parent_checkpoint = row.text(16);
-  run.config = row.text(17);
-  run.origins = row.text(18);
+  run.config.own = row.text(17);
+  run.origins.own = row.text(18);
   run.axes = row.text(19);
   run.path_bases = row.text(20);
   run.priority = row.integer(21);
@@ -70,14 +72,32 @@ RunRow read_run(const Row& row) {
   run.created_ms = row.integer(36);
   run.started_ms = row.maybe_integer(37);
   run.finished_ms = row.maybe_integer(38);
+  run.parent_choice = row.maybe_text(39);
+  run.shared_config = row.maybe_integer(40);
   return run;
 }
 
 SqlValues definition(const RunRow& r) {
-  return {
-      r.position,  r.name,     r.cell,       r.label,         r.study,       r.seed,
-      r.cell_hash, r.run_hash, r.judge_hash, sql(r.alias_of), sql(r.parent), r.parent_checkpoint,
-      r.config,    r.origins,  r.axes,       r.path_bases,    r.priority,    r.retries};
+  return {r.position,
+          r.name,
+          r.cell,
+          r.label,
+          r.study,
+          r.seed,
+          r.cell_hash,
+          r.run_hash,
+          r.judge_hash,
+          sql(r.alias_of),
+          sql(r.parent),
+          r.parent_checkpoint,
+          r.config.own,
+          r.origins.own,
+          r.axes,
+          r.path_bases,
+          r.priority,
+          r.retries,
+          sql(r.parent_choice),
+          sql(r.shared_config)};
 }
 
 }  // namespace
@@ -92,11 +112,34 @@ std::int64_t RunStore::insert(const RunRow& row) {
   connection_.change(R"sql(
     INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
                      alias_of, parent, parent_checkpoint, config, origins, axes, path_bases, priority,
-                     retries, uid, sweep, source_run, state, reason, state_ms, created_ms, finished_ms)
+                     retries, parent_choice, shared_config, uid, sweep, source_run, state, reason, state_ms,
+                     created_ms, finished_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-            ?21, ?22, ?23, ?24, ?25, ?26))sql",
+            ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28))sql",
                      values);
   return connection_.last_id();
+}
+
+std::int64_t RunStore::save_shared(const nlohmann::json& config, const nlohmann::json& origins) {
+  const std::string digest = sha256(canonical_json({config, origins}));
+  connection_.change(
+      "INSERT INTO shared_config (digest, config, origins) VALUES (?1, ?2, ?3)"
+      " ON CONFLICT DO NOTHING",
+      {digest, config.dump(), origins.dump()});
+  return connection_.integer("SELECT id FROM shared_config WHERE digest = ?1", {digest}).value();
+}
+
+const RunStore::Shared& RunStore::shared(std::int64_t id) {
+  const auto [place, fresh] = shared_.try_emplace(id);
+  if (!fresh) return place->second;
+  const auto parsed = [](const std::string& text) {
+    return std::make_shared<const nlohmann::json>(nlohmann::json::parse(text));
+  };
+  connection_.each("SELECT config, origins FROM shared_config WHERE id = ?1", {id},
+                   [&](const Row& row) {
+                     place->second = {parsed(row.text(0)), parsed(row.text(1))};
+                   });
+  return place->second;
 }
 
 void RunStore::redefine(std::int64_t id, const RunRow& row) {
@@ -106,8 +149,8 @@ void RunStore::redefine(std::int64_t id, const RunRow& row) {
     UPDATE run SET position = ?1, name = ?2, cell = ?3, label = ?4, study = ?5, seed = ?6,
            cell_hash = ?7, run_hash = ?8, judge_hash = ?9, alias_of = ?10, parent = ?11,
            parent_checkpoint = ?12, config = ?13, origins = ?14, axes = ?15, path_bases = ?16,
-           priority = ?17, retries = ?18
-     WHERE id = ?19 AND lease_epoch = 0)sql",
+           priority = ?17, retries = ?18, parent_choice = ?19, shared_config = ?20
+     WHERE id = ?21 AND lease_epoch = 0)sql",
                      values);
 }
 
@@ -121,6 +164,11 @@ void RunStore::link(std::int64_t id, std::optional<std::int64_t> parent,
                      {id, sql(parent), sql(alias_of)});
 }
 
+void RunStore::choose_parent(std::int64_t id, std::int64_t parent, const std::string& run_hash) {
+  connection_.change("UPDATE run SET parent = ?2, run_hash = ?3 WHERE id = ?1 AND lease_epoch = 0",
+                     {id, parent, run_hash});
+}
+
 void RunStore::erase_alias(std::int64_t id) {
   connection_.change("DELETE FROM event WHERE run = ?1", {id});
   connection_.change("DELETE FROM run WHERE id = ?1 AND alias_of IS NOT NULL", {id});
@@ -130,6 +178,12 @@ std::vector<RunRow> RunStore::select(const std::string& where, const SqlValues& 
   std::vector<RunRow> rows;
   connection_.each(kSelect + where + kOrder, values,
                    [&](const Row& row) { rows.push_back(read_run(row)); });
+  for (RunRow& run : rows) {
+    if (!run.shared_config) continue;
+    const Shared& common = shared(*run.shared_config);
+    run.config.common = common.config;
+    run.origins.common = common.origins;
+  }
   return rows;
 }
 

@@ -1,16 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "coordinator/store/connection.h"
+#include "coordinator/store/shared_json.h"
 #include "schema/protocol/run_state.h"
 
 namespace sarsweep::coordinator {
 
-// A row of `run`. Documents (config, origins, axes, path_bases) stay JSON text until they are read.
+// A row of `run`. Documents stay JSON text until they are read.
 struct RunRow {
   std::int64_t id = 0;
   std::string uid;
@@ -22,7 +25,10 @@ struct RunRow {
   std::string cell_hash, run_hash, judge_hash;
   std::optional<std::int64_t> alias_of, source_run, parent;
   std::string parent_checkpoint = "last";
-  std::string config = "{}", origins = "{}", axes = "{}", path_bases = "{}";
+  std::optional<std::string> parent_choice = {};  // JSON of a BestRef: how the parent is chosen
+  SharedJson config = {}, origins = {};           // flat
+  std::optional<std::int64_t> shared_config = {};
+  std::string axes = "{}", path_bases = "{}";
   std::int64_t priority = 0, retries = 2;
   RunState state = RunState::queued;
   std::string reason = {};
@@ -57,12 +63,17 @@ class RunStore {
   explicit RunStore(Connection& connection) : connection_(connection) {}
 
   std::int64_t insert(const RunRow& row);
+  // The common part of many rows' config and origins, for RunRow::shared_config; equal ones are
+  // stored once.
+  std::int64_t save_shared(const nlohmann::json& config, const nlohmann::json& origins);
   // Replaces definition and place (names, hashes, config, parent, position), not the life.
   void redefine(std::int64_t id, const RunRow& row);
   void place(std::int64_t id, std::int64_t position);
   // Links to rows that may have been inserted after this one.
   void link(std::int64_t id, std::optional<std::int64_t> parent,
             std::optional<std::int64_t> alias_of);
+  // The parent that was chosen, and the run_hash with it.
+  void choose_parent(std::int64_t id, std::int64_t parent, const std::string& run_hash);
   void erase_alias(std::int64_t id);
 
   std::optional<RunRow> find(std::int64_t id);
@@ -93,8 +104,14 @@ class RunStore {
   void set_digests(std::int64_t id, const std::string& json);
 
  private:
+  struct Shared {
+    std::shared_ptr<const nlohmann::json> config, origins;
+  };
+  const Shared& shared(std::int64_t id);
   std::vector<RunRow> select(const std::string& where, const SqlValues& values);
+
   Connection& connection_;
+  std::map<std::int64_t, Shared> shared_;  // rows of shared_config never change
 };
 
 }  // namespace sarsweep::coordinator

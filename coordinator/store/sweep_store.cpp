@@ -17,24 +17,25 @@ constexpr std::size_t kShownNames = 8;
 std::int64_t SweepStore::save(const SweepRow& row) {
   connection_.change(R"sql(
     INSERT INTO sweep (name, description, objective_metric, objective_goal, report, studies, text, file,
-                       created_ms)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                       created_ms, baselines)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT (name) DO UPDATE SET description = ?2, objective_metric = ?3, objective_goal = ?4,
-      report = ?5, studies = ?6, text = ?7, file = ?8)sql",
+      report = ?5, studies = ?6, text = ?7, file = ?8, baselines = ?10)sql",
                      {row.name, row.description, row.objective_metric, row.objective_goal,
-                      row.report, row.studies, row.text, row.file, row.created_ms});
+                      row.report, row.studies, row.text, row.file, row.created_ms, row.baselines});
   return connection_.integer("SELECT id FROM sweep WHERE name = ?1", {row.name}).value();
 }
 
 std::vector<SweepRow> SweepStore::select(const std::string& tail, const SqlValues& values) {
   std::vector<SweepRow> rows;
   connection_.each(
-      "SELECT id, name, description, objective_metric, objective_goal, report, studies, text, file,"
-      " created_ms FROM sweep " +
+      "SELECT id, name, description, objective_metric, objective_goal, report, studies, baselines,"
+      " text, file, created_ms FROM sweep " +
           tail,
       values, [&](const Row& row) {
         rows.push_back({row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4),
-                        row.text(5), row.text(6), row.text(7), row.text(8), row.integer(9)});
+                        row.text(5), row.text(6), row.text(7), row.text(8), row.text(9),
+                        row.integer(10)});
       });
   return rows;
 }

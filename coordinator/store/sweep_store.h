@@ -12,7 +12,7 @@ namespace sarsweep::coordinator {
 struct SweepRow {
   std::int64_t id = 0;
   std::string name, description, objective_metric, objective_goal;
-  std::string report = "[]", studies = "[]";  // JSON
+  std::string report = "[]", studies = "[]", baselines = "{}";  // JSON
   std::string text, file;
   std::int64_t created_ms = 0;
 };

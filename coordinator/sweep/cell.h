@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "coordinator/sweep/best_ref.h"
 #include "coordinator/sweep/setting.h"
 
 namespace sarsweep::sweep {
@@ -15,8 +16,9 @@ struct CellParent {
   std::string sweep, cell;           // as the file names them, the sweep filled in
   std::optional<std::int64_t> seed;  // the name said -sN
   std::string checkpoint;
-  bool outside = false;   // lies in another sweep
-  std::size_t index = 0;  // of the cell, once found in this sweep
+  std::optional<BestRef> best;  // chosen when a study has ended; there is no `cell` then
+  bool outside = false;         // lies in another sweep
+  std::size_t index = 0;        // of the cell, once found in this sweep
   bool found = false;
   Place place;
 };
@@ -29,6 +31,8 @@ struct Cell {
   Row row;    // everything the file and --set give
   Layer own;  // what its own line or axis values set
   std::vector<std::int64_t> seeds;
+  std::optional<std::int64_t> parent_rank;  // where the row starts from several best parents
+  bool inherits_seeds = false;              // those of its parent, once that is known
 
   config::RunValues config;  // active, defaults filled in
   std::optional<CellParent> parent;

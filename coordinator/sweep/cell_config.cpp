@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "coordinator/sweep/best_parent.h"
 #include "coordinator/sweep/protocol.h"
 #include "schema/config/condition.h"
 #include "schema/config/fields.h"
@@ -59,11 +60,13 @@ void check_combinations(const Cell& cell, const config::RunValues& full, Diagnos
   }
 }
 
-void check_protocol(const Cell& cell, const config::RunValues& active, Diagnostics& diagnostics) {
+void check_protocol(const Cell& cell, const config::RunValues& active,
+                    const std::vector<FileProtocol>& of_file, Diagnostics& diagnostics) {
   const json& given_name = active["eval.protocol"];
   const std::string name = given_name.is_string() ? given_name.get<std::string>() : "";
-  const std::vector<std::string> known = protocol_names();
+  std::vector<std::string> known = protocol_names();
   if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  for (const FileProtocol& protocol : of_file) known.push_back(protocol.name);
   const Setting* given = cell.row.find("eval.protocol");
   std::string proposal = "for example " + known.front();
   for (const std::string& candidate : known) {
@@ -93,14 +96,32 @@ CellParent read_parent(const json& reference, const std::string& sweep, Place pl
   return parent;
 }
 
+// From here on model.path holds what decides about the parent, and nothing else.
+CellParent read_best_parent(config::RunValues& active, const std::string& sweep, Place place) {
+  const json& model = active["model.path"];
+  CellParent parent;
+  parent.sweep = sweep;
+  parent.checkpoint = model.at("checkpoint");
+  parent.best = best_ref(model, active["checkpoint.best_by"]);
+  parent.place = place;
+  json settled = {{"best", parent.best->study},
+                  {"by", parent.best->by},
+                  {"index", parent.best->index},
+                  {"per_seed", parent.best->per_seed},
+                  {"checkpoint", parent.checkpoint}};
+  active.set("model.path", config::Value(std::move(settled)));
+  return parent;
+}
+
 }  // namespace
 
-void complete(Cell& cell, const std::string& sweep, Diagnostics& diagnostics) {
+void complete(Cell& cell, const SweepFile& file, Diagnostics& diagnostics) {
+  apply_file_protocol(cell.row, file.protocols);
   const config::RunValues full = config::with_defaults(cell.row.values());
   config::RunValues active = config::active_only(full);
   check_inactive(cell, active, diagnostics);
   check_combinations(cell, full, diagnostics);
-  check_protocol(cell, active, diagnostics);
+  check_protocol(cell, active, file.protocols, diagnostics);
   if (!active.contains("data.path")) {
     diagnostics.warning(cell.place, "missing_data_path",
                         "data.path is not given; the run cannot start without it",
@@ -108,7 +129,9 @@ void complete(Cell& cell, const std::string& sweep, Diagnostics& diagnostics) {
   }
   const json& model = active["model.path"];
   if (model.is_object()) {
-    cell.parent = read_parent(model, sweep, cell.row.find("model.path")->value_place);
+    const Place place = cell.row.find("model.path")->value_place;
+    cell.parent = is_best(model) ? read_best_parent(active, file.name, place)
+                                 : read_parent(model, file.name, place);
   }
   cell.config = std::move(active);
 }

@@ -5,11 +5,12 @@
 
 #include "coordinator/sweep/cell.h"
 #include "coordinator/sweep/diagnostics.h"
+#include "coordinator/sweep/sweep_file.h"
 
 namespace sarsweep::sweep {
 
-// Fills in config and parent of a cell and reports what cannot be run. `sweep` is its sweep's name.
-void complete(Cell& cell, const std::string& sweep, Diagnostics& diagnostics);
+// Fills in config and parent of a cell of `file` and reports what cannot be run.
+void complete(Cell& cell, const SweepFile& file, Diagnostics& diagnostics);
 
 // Warns where runs of one study differ in alpha/rank, which scales the learning rate behind their
 // back.

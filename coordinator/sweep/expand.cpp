@@ -103,6 +103,7 @@ class Planner {
     reference.seed = cell.parent->seed.value_or(seed);
     reference.any_seed = cell.parent->outside;
     reference.checkpoint = cell.parent->checkpoint;
+    reference.best = cell.parent->best;
     if (!cell.parent->found) return reference;
     const Cell& parent = cells_[cell.parent->index];
     const auto target = targets_.find({parent.cell_hash, parent.judge_hash, reference.seed});
@@ -137,7 +138,10 @@ void describe(const sweep::SweepFile& file, ExpandedSweep& result) {
   result.gpu_hours = file.limits.gpu_hours;
   result.max_failures = file.limits.max_failures;
   if (file.limits.hold_on_failure) result.max_failures = 1;
-  for (const sweep::Study& study : file.studies) result.studies.push_back(study.name);
+  for (const sweep::Study& study : file.studies) {
+    result.studies.push_back(study.name);
+    if (!study.baseline.empty()) result.baselines[study.name] = study.baseline;
+  }
 }
 
 // A limit of the file's own: crossing it is a mistake in the file, found before anything runs.
@@ -160,7 +164,7 @@ void expand_root(const sweep::YamlNode& root, const SweepSource& source,
   result.needs_files = layers.needs_files();
   std::vector<Cell> cells = sweep::make_cells(file, set, diagnostics);
   for (Cell& cell : cells) {
-    if (!diagnostics.full()) sweep::complete(cell, file.name, diagnostics);
+    if (!diagnostics.full()) sweep::complete(cell, file, diagnostics);
   }
   if (diagnostics.full()) return;
   sweep::check_ratios(cells, diagnostics);

@@ -7,19 +7,21 @@
 
 #include <nlohmann/json.hpp>
 
+#include "coordinator/sweep/best_ref.h"
 #include "schema/config/run_values.h"
 #include "schema/protocol/messages.h"
 
 // YAML text to runs. Pure: no files, no clock, no database. Deterministic to the byte.
 namespace sarsweep::coordinator {
 
-// A run's parent: `model.path: {run: [SWEEP/]NAME}` or `parent: NAME`.
+// A run's parent: `model.path: {run: [SWEEP/]NAME}`, `parent: NAME` or `parent: {best: STUDY}`.
 struct ParentRef {
   std::string sweep;       // the sweep the name belongs to
   std::string cell;        // cell name in it
   std::int64_t seed = 0;   // equal seeds pair; a cell with one seed serves every child
   bool any_seed = false;   // the parent lies in another sweep: take its only seed, or the equal one
   std::string checkpoint;  // "last" | "best"
+  std::optional<sweep::BestRef> best = {};  // in this sweep; `cell` is empty then
 };
 
 struct PlannedRun {
@@ -46,9 +48,9 @@ struct ExpandedSweep {
   std::string objective_goal = "minimize";
   std::vector<std::string> report;
   std::vector<std::string> studies;
+  nlohmann::json baselines = nlohmann::json::object();  // {study: cell}, where the file names one
   std::optional<double> gpu_hours;           // limits that are watched while the sweep runs
   std::optional<std::int64_t> max_failures;  // on_failure: hold is 1
-  nlohmann::json protocol_overrides;         // reserved: `protocols:` of the file
   std::vector<PlannedRun> runs;              // in the order of the plan; empty if there are errors
   std::vector<Diagnostic> diagnostics;
   std::vector<std::string> needs_files;  // prompt files not yet posted, as written

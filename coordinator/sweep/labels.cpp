@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "coordinator/sweep/best_parent.h"
 #include "schema/config/field_value.h"
 #include "schema/config/fields.h"
 
@@ -78,10 +80,16 @@ std::vector<std::string> swept_fields(std::span<const Cell> cells) {
   return swept;
 }
 
+std::string model_name(const json& model) {
+  if (is_best(model)) {
+    return model["best"].get<std::string>() + "#" +
+           std::to_string(model["index"].get<std::int64_t>() + 1);
+  }
+  return model.is_object() ? model["run"].get<std::string>() : config::display(model);
+}
+
 std::string short_form(const std::string& field, const json& value) {
-  const std::string shown = value.is_object() && value.contains("run")
-                                ? value["run"].get<std::string>()
-                                : config::display(value);
+  const std::string shown = field == "model.path" ? model_name(value) : config::display(value);
   for (const auto& [name, prefix] : kShort) {
     if (name == field) return std::string(prefix) + shown;
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "coordinator/sweep/best_parent.h"
 #include "coordinator/sweep/yaml_reader.h"
 #include "schema/config/field_value.h"
 
@@ -191,21 +192,20 @@ Layer LayerReader::read(const YamlNode& map, const std::string& prefix,
 }
 
 Layer LayerReader::parent(const YamlEntry& entry) {
+  json reference = {{"run", entry.value.scalar}, {"checkpoint", "last"}};
   if (entry.value.is_map()) {
-    diagnostics_.error(entry.value.place, "not_supported",
-                       "a parent chosen by 'best' is not supported by this version",
-                       "name the run: parent: NAME");
-    return {};
-  }
-  if (!entry.value.is_text()) {
+    const auto best = read_best(entry.value, diagnostics_);
+    if (!best) return {};
+    reference = *best;
+  } else if (!entry.value.is_text()) {
     diagnostics_.error(
         entry.value.place, "wrong_type",
         "parent must be the name of a run (got " + config::describe(to_json(entry.value)) + ")",
-        "write parent: NAME");
+        "write parent: NAME, or parent: {best: STUDY}");
     return {};
   }
   return {share({.field = "model.path",
-                 .value = config::Value({{"run", entry.value.scalar}, {"checkpoint", "last"}}),
+                 .value = config::Value(std::move(reference)),
                  .key = entry.place,
                  .value_place = entry.value.place,
                  .origin = origin(entry.place)})};

@@ -26,7 +26,7 @@ class LayerReader {
   // One value of a field named by `key` (text_encoders.X gives two settings); empty if it is wrong.
   Layer settings(const std::string& dotted, Place key, const YamlNode& value);
 
-  // model.path = {run: NAME} as `parent: NAME` says it.
+  // model.path as `parent: NAME` or `parent: {best: STUDY}` says it.
   Layer parent(const YamlEntry& entry);
 
   // All of --set, in order: later ones win.

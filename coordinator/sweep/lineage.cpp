@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "coordinator/sweep/ancestry.h"
 #include "coordinator/sweep/names.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
@@ -56,8 +57,9 @@ class Connector {
     for (Cell& cell : cells_) {
       if (cell.cell_hash.empty()) report_lost(cell);
     }
-    for (Cell& cell : cells_) check_seeds(cell);
+    settle_ancestry(cells_, file_, diagnostics_);
     check_run_names();
+    for (std::size_t i = 0; i < file_.studies.size(); ++i) check_baseline(i);
   }
 
  private:
@@ -75,6 +77,7 @@ class Connector {
       }
     }
     if (cell.name.empty()) return;
+    if (cell.parent_rank) cell.name += fmt::format("-p{}", *cell.parent_rank + 1);
     if (taken_.insert(cell.name).second) {
       index_[cell.name] = i;
       return;
@@ -91,7 +94,7 @@ class Connector {
 
   bool ready(std::size_t i) {
     Cell& cell = cells_[i];
-    if (!cell.parent || cell.parent->outside) return true;
+    if (!cell.parent || cell.parent->outside || cell.parent->best) return true;
     if (!cell.parent->found && !find_parent(*cell.parent)) return false;
     return !cells_[cell.parent->index].cell_hash.empty();
   }
@@ -151,22 +154,6 @@ class Connector {
     return text;
   }
 
-  void check_seeds(Cell& cell) {
-    if (!cell.parent || !cell.parent->found || cell.cell_hash.empty()) return;
-    const Cell& parent = cells_[cell.parent->index];
-    if (!cell.parent->seed && parent.seeds.size() == 1) cell.parent->seed = parent.seeds.front();
-    for (const std::int64_t seed : cell.seeds) {
-      const std::int64_t wanted = cell.parent->seed.value_or(seed);
-      if (std::find(parent.seeds.begin(), parent.seeds.end(), wanted) != parent.seeds.end())
-        continue;
-      diagnostics_.error(
-          cell.parent->place, "parent_lacks_seed",
-          fmt::format("the parent '{}' has no seed {}", parent.name, wanted),
-          fmt::format("add {} to its seeds, or name one of its runs with -sN", wanted));
-      return;
-    }
-  }
-
   // A run is its cell's name, plus -sN where there are several seeds: that may meet a cell's own
   // name.
   void check_run_names() {
@@ -184,6 +171,21 @@ class Connector {
     }
   }
 
+  void check_baseline(std::size_t study) {
+    const std::string& wanted = file_.studies[study].baseline;
+    if (wanted.empty()) return;
+    std::string nearest;
+    for (const Cell& cell : cells_) {
+      if (cell.study != study) continue;
+      if (cell.name == wanted) return;
+      if (wanted.size() < 64 && config::edit_distance(cell.name, wanted) <= 2) nearest = cell.name;
+    }
+    diagnostics_.error(file_.studies[study].baseline_place, "unknown_baseline",
+                       "the baseline '" + wanted + "' is no run of this study",
+                       nearest.empty() ? "name one of its runs without its seed"
+                                       : "did you mean '" + nearest + "'?");
+  }
+
   std::vector<Cell>& cells_;
   const SweepFile& file_;
   Diagnostics& diagnostics_;
@@ -195,7 +197,8 @@ class Connector {
 
 std::string science_hash(const config::RunValues& config, const Cell* parent,
                          const CellParent* reference) {
-  if (reference == nullptr) return sha256(config.text(config::FieldClass::science));
+  if (reference == nullptr || reference->best)
+    return sha256(config.text(config::FieldClass::science));
   json model = {{"checkpoint", reference->checkpoint}};
   if (parent == nullptr) {
     model["run"] = reference->sweep + "/" + reference->cell;

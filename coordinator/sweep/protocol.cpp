@@ -61,6 +61,23 @@ std::vector<std::string> protocol_names() {
   return names;
 }
 
+const std::vector<std::string>& protocol_keys() {
+  static const std::vector<std::string> keys = [] {
+    std::vector<std::string> read;
+    for (const auto& [key, value] : protocols().at("sar-v1").items()) {
+      if (key != "version") read.push_back(key);
+    }
+    return read;
+  }();
+  return keys;
+}
+
+bool is_protocol_field(const std::string& field) {
+  const std::vector<std::string>& keys = protocol_keys();
+  return field.starts_with("eval.") &&
+         std::find(keys.begin(), keys.end(), field.substr(5)) != keys.end();
+}
+
 }  // namespace sweep
 
 namespace coordinator {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "coordinator/sweep/best_parent.h"
 #include "schema/config/field_value.h"
 
 namespace sarsweep::sweep {
@@ -68,13 +69,27 @@ class StudyRows {
     return row;
   }
 
+  // One cell, or one for each of the k best parents it starts from.
   void add(Layer own, const std::string& name, Place place) {
     Cell cell;
     cell.name = name;
     cell.place = place;
     cell.row = row_of(own);
     cell.own = std::move(own);
-    cells_.push_back(std::move(cell));
+    const std::int64_t parents = parents_of(cell.row);
+    for (std::int64_t rank = 0; parents > 1 && rank + 1 < parents; ++rank) {
+      cells_.push_back(ranked(cell, rank));
+    }
+    cells_.push_back(parents > 1 ? ranked(cell, parents - 1) : std::move(cell));
+  }
+
+  static Cell ranked(const Cell& cell, std::int64_t rank) {
+    Cell one = cell;
+    one.parent_rank = rank;
+    const Layer parent = {with_rank(*cell.row.find("model.path"), rank)};
+    one.row.apply(parent);
+    one.own.push_back(parent.front());
+    return one;
   }
 
   bool too_many(std::int64_t points, Place place) {
@@ -188,7 +203,9 @@ std::vector<Cell> make_cells(const SweepFile& file, const Layer& set, Diagnostic
   for (std::size_t i = 0; i < file.studies.size(); ++i) {
     const Study& study = file.studies[i];
     std::vector<Cell> found = StudyRows(file, study, set, diagnostics).make();
-    const std::vector<std::int64_t>& seeds = study.seeds ? *study.seeds : file.seeds;
+    // Seeds that are inherited are counted once they are known.
+    std::vector<std::int64_t> seeds = study.seeds ? *study.seeds : file.seeds;
+    if (study.inherits_seeds) seeds = {0};
     runs += static_cast<std::int64_t>(found.size() * seeds.size());
     if (runs > kMostRuns) {
       diagnostics.error(study.place, "too_many_runs",
@@ -199,6 +216,7 @@ std::vector<Cell> make_cells(const SweepFile& file, const Layer& set, Diagnostic
     for (Cell& cell : found) {
       cell.study = i;
       cell.seeds = seeds;
+      cell.inherits_seeds = study.inherits_seeds;
       cells.push_back(std::move(cell));
     }
   }

@@ -9,8 +9,9 @@
 namespace sarsweep::sweep {
 namespace {
 
-const std::vector<std::string_view> kStudyKeys = {"base", "runs",    "grid",    "zip",   "when",
-                                                  "name", "exclude", "include", "seeds", "parent"};
+const std::vector<std::string_view> kStudyKeys = {"base",  "runs",   "grid",    "zip",
+                                                  "when",  "name",   "exclude", "include",
+                                                  "seeds", "parent", "baseline"};
 
 class StudyReader {
  public:
@@ -49,9 +50,13 @@ class StudyReader {
     } else if (key == "include") {
       read_include(entry);
     } else if (key == "seeds") {
-      study_.seeds = read_seeds(entry.value, diagnostics_);
+      study_.seeds_place = entry.value.place;
+      study_.inherits_seeds = entry.value.is_text() && entry.value.scalar == "inherit";
+      if (!study_.inherits_seeds) study_.seeds = read_seeds(entry.value, diagnostics_);
     } else if (key == "name") {
       read_template(entry);
+    } else if (key == "baseline") {
+      read_baseline(entry);
     } else if (key != "parent") {
       report_key(entry, kStudyKeys, "a study", diagnostics_);
     }
@@ -260,6 +265,18 @@ class StudyReader {
       return;
     }
     study_.name_template = entry.value.scalar.get<std::string>();
+  }
+
+  void read_baseline(const YamlEntry& entry) {
+    study_.baseline_place = entry.value.place;
+    if (entry.value.is_text()) {
+      study_.baseline = entry.value.scalar.get<std::string>();
+      return;
+    }
+    complain(entry.value.place, "wrong_type",
+             "baseline must be the name of a run of this study (got " +
+                 config::describe(to_json(entry.value)) + ")",
+             "write baseline: NAME, or leave it out: it is the study's first run then");
   }
 
   const YamlNode& map_;

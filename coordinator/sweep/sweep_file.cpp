@@ -15,13 +15,12 @@ namespace {
 using nlohmann::json;
 
 const std::vector<std::string_view> kTopKeys = {
-    "version",   "sweep",   "description", "objective", "report", "seeds",
-    "resources", "base",    "studies",     "runs",      "grid",   "zip",
-    "when",      "exclude", "include",     "name",      "parent", "limits"};
-const std::vector<std::string_view> kStudyKeys = {"runs",    "grid",    "zip",  "when",
-                                                  "exclude", "include", "name", "parent"};
-constexpr std::array<std::string_view, 4> kLaterKeys = {"protocols", "baseline", "sources",
-                                                        "notify"};
+    "version", "sweep",   "description", "objective", "report",   "seeds",    "resources",
+    "base",    "studies", "runs",        "grid",      "zip",      "when",     "exclude",
+    "include", "name",    "parent",      "limits",    "baseline", "protocols"};
+const std::vector<std::string_view> kStudyKeys = {"runs",    "grid", "zip",    "when",    "exclude",
+                                                  "include", "name", "parent", "baseline"};
+constexpr std::array<std::string_view, 2> kLaterKeys = {"sources", "notify"};
 const std::vector<std::string_view> kLimitKeys = {"max_runs", "gpu_hours", "max_failures",
                                                   "on_failure"};
 
@@ -47,6 +46,9 @@ class SweepFileReader {
       file_.seeds = read_seeds(entry->value, diagnostics_).value_or(file_.seeds);
     }
     if (const auto* entry = find_entry(root_, "limits")) read_limits(entry->value);
+    if (const auto* entry = find_entry(root_, "protocols")) {
+      file_.protocols = read_file_protocols(*entry, layers_);
+    }
     if (const auto* entry = find_entry(root_, "resources")) {
       file_.resources = layers_.read(entry->value, "resources");
     }
@@ -289,8 +291,8 @@ std::optional<std::vector<std::int64_t>> read_seeds(const YamlNode& node,
   constexpr const char* kCure = "write seeds: [0, 1, 2]";
   constexpr std::int64_t kLargest = std::int64_t{1} << 53;
   if (node.is_text() && node.scalar == "inherit") {
-    diagnostics.error(node.place, "not_supported",
-                      "seeds: inherit is not supported by this version", kCure);
+    diagnostics.error(node.place, "bad_value", "seeds: inherit belongs to a study with a parent",
+                      kCure);
     return std::nullopt;
   }
   if (!node.is_list() || node.items.empty()) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/sweep/file_protocols.h"
 #include "coordinator/sweep/layer_reader.h"
 #include "schema/config/condition.h"
 
@@ -44,8 +45,12 @@ struct Study {
   std::vector<ExcludeRow> exclude;
   std::vector<NamedRow> include;
   std::optional<std::vector<std::int64_t>> seeds;
+  bool inherits_seeds = false;  // seeds: inherit
+  Place seeds_place;
   std::string name_template;
   Place template_place;
+  std::string baseline;  // a cell of the study; empty: its first
+  Place baseline_place;
 };
 
 struct Limits {
@@ -64,6 +69,7 @@ struct SweepFile {
   std::vector<std::int64_t> seeds = {0};
   Limits limits;
   Layer resources, base;
+  std::vector<FileProtocol> protocols;
   std::vector<Study> studies;
 };
 

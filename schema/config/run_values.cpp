@@ -98,6 +98,16 @@ std::string RunValues::text() const {
   return text_of([](const Field&) { return true; });
 }
 
+void RunValues::keep_equal(const RunValues& other) {
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (!(values_[i] == other.values_[i])) values_[i] = Value();
+  }
+}
+
+std::string RunValues::text_beyond(const RunValues& common) const {
+  return text_of([&](const Field& field) { return common.at(field).is_null(); });
+}
+
 std::string RunValues::text(FieldClass wanted) const {
   return text_of([&](const Field& field) { return field.field_class == wanted; });
 }

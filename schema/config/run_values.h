@@ -22,6 +22,9 @@ class Value {
   bool is_null() const { return entry_ == nullptr; }
   const nlohmann::json& json() const;
   const std::string& text() const;
+  bool operator==(const Value& other) const {
+    return entry_ == other.entry_ || text() == other.text();
+  }
 
  private:
   struct Entry {
@@ -53,6 +56,11 @@ class RunValues {
   // canonical_json() of flat(), of all fields or those of one class.
   std::string text() const;
   std::string text(FieldClass wanted) const;
+
+  // Takes away each value that `other` lacks or holds otherwise.
+  void keep_equal(const RunValues& other);
+  // text() of the fields that `common` has no value for.
+  std::string text_beyond(const RunValues& common) const;
 
  private:
   template <typename Wanted>

@@ -1,8 +1,11 @@
 #include "schema/protocol/messages.h"
 
 #include <algorithm>
-#include <initializer_list>
+#include <cstdint>
+#include <limits>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "schema/base/error.h"
 
@@ -10,6 +13,29 @@ namespace sarsweep {
 namespace {
 
 using nlohmann::json;
+
+struct NotWhole {};
+
+template <typename T>
+void read(const json& found, T& value) {
+  found.get_to(value);
+}
+// The library turns 1.5 and 1e300 into some integer; here a whole number in range is one.
+template <typename T>
+requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) void read(const json& found, T& value) {
+  const bool above =
+      found.is_number_unsigned() &&
+      found.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<T>::max());
+  if (!found.is_number_integer() || above) throw NotWhole();
+  const auto whole = found.get<std::int64_t>();
+  if (!std::in_range<T>(whole)) throw NotWhole();
+  value = static_cast<T>(whole);
+}
+void read(const json& found, std::vector<int>& values) {
+  if (!found.is_array()) throw NotWhole();
+  values.clear();
+  for (const json& item : found) read(item, values.emplace_back());
+}
 
 // Reads the members of one object and refuses what nobody asked for.
 class Reader {
@@ -46,12 +72,17 @@ class Reader {
   Reader& take(const char* key, T& value) {
     known_.emplace_back(key);
     try {
-      object_.at(key).get_to(value);
+      read(object_.at(key), value);
     } catch (const json::exception&) {
-      throw Error(ErrorCode::invalid, std::string(what_) + ": '" + key + "' has the wrong type",
-                  key);
+      refuse(key, "has the wrong type");
+    } catch (const NotWhole&) {
+      refuse(key, "must be a whole number in range");
     }
     return *this;
+  }
+
+  [[noreturn]] void refuse(const std::string& key, const char* why) const {
+    throw Error(ErrorCode::invalid, std::string(what_) + ": '" + key + "' " + why, key);
   }
 
   const json& object_;
@@ -80,8 +111,9 @@ std::string_view to_string(Order order) {
 }
 
 void to_json(json& j, const SweepSource& v) {
-  j = {{"text", v.text}, {"file", v.file},   {"dir", v.dir},     {"cwd", v.cwd},
-       {"set", v.set},   {"files", v.files}, {"rerun", v.rerun}, {"prune", v.prune}};
+  j = {{"text", v.text},   {"file", v.file},   {"dir", v.dir},
+       {"cwd", v.cwd},     {"set", v.set},     {"files", v.files},
+       {"rerun", v.rerun}, {"prune", v.prune}, {"withdraw", v.withdraw}};
 }
 void from_json(const json& j, SweepSource& v) {
   Reader(j, "sweep source")
@@ -93,6 +125,7 @@ void from_json(const json& j, SweepSource& v) {
       .may("files", v.files)
       .may("rerun", v.rerun)
       .may("prune", v.prune)
+      .may("withdraw", v.withdraw)
       .end();
 }
 

@@ -24,7 +24,8 @@ struct SweepSource {
   std::vector<std::string> set;              // "key=value", in order
   std::map<std::string, std::string> files;  // prompt files by the path as written
   bool rerun = false;
-  bool prune = false;
+  bool prune = false;     // started runs that left the file are withdrawn, too
+  bool withdraw = false;  // runs that left the file may be withdrawn
 };
 
 // A remark on a sweep file. line and col count from 1; 0 where there is no place (a --set).

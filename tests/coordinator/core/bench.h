@@ -89,7 +89,8 @@ class Bench {
                          .cwd = "",
                          .set = {},
                          .files = {},
-                         .rerun = rerun},
+                         .rerun = rerun,
+                         .withdraw = true},
                         key, "alice", nullptr);
   }
   void add_worker(const std::string& name = "w", int slots = 1) {

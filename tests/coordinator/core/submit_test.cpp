@@ -51,6 +51,36 @@ TEST(Submit, AKeyIsAnsweredOnceAndBelongsToOneFile) {
   EXPECT_THROW(bench.submit("key", true), Error);
 }
 
+TEST(Submit, WithdrawsNothingUnasked) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b")};
+  bench.submit();
+  bench.sweep.runs = {planned("a")};
+  json problems;
+  EXPECT_NE(refusal_of([&] { bench.core->submit({}, "", "alice", &problems); }), "");
+  EXPECT_EQ(problems, json({{"withdraws", {"b"}}}));
+  EXPECT_EQ(bench.state("b"), "queued");
+}
+
+TEST(Submit, WhatAllRunsHoldAlikeIsStoredOnceAndReadWhole) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b")};
+  bench.sweep.runs[1].config.set("unet.rank", config::Value(4));
+  bench.sweep.runs[0].origins = {{"data.path", "f:1"}};
+  bench.sweep.runs[1].origins = {{"data.path", "f:1"}, {"unet.rank", "f:9"}};
+  bench.submit();
+  const auto detail = [&](const std::string& name) {
+    return bench.core->run(bench.run(name)["id"]);
+  };
+  EXPECT_EQ(detail("a")["config"], bench.sweep.runs[0].config.flat());
+  EXPECT_EQ(detail("b")["config"], bench.sweep.runs[1].config.flat());
+  EXPECT_EQ(detail("b")["origins"], bench.sweep.runs[1].origins);
+  bench.sweep.runs[0].config.set("data.path", config::Value("other"));
+  bench.submit();
+  EXPECT_EQ(detail("a")["config"]["data.path"], "other") << "it had not started";
+  EXPECT_EQ(detail("b")["config"], bench.sweep.runs[1].config.flat());
+}
+
 TEST(Submit, RunsThatLeftTheFileUnstartedAreWithdrawnAndMayReturn) {
   Bench bench;
   bench.sweep.runs = {planned("a"), planned("b")};

@@ -63,6 +63,54 @@ TEST(Leaderboard, MaximizeTurnsTheOrder) {
   EXPECT_EQ(bench.core->leaderboard("demo")[0]["name"], "b");
 }
 
+PlannedRun cell_of_study(const std::string& cell, std::int64_t seed, const std::string& study) {
+  PlannedRun run = planned(cell + "-s" + std::to_string(seed), seed);
+  run.cell = cell;
+  run.study = study;
+  return run;
+}
+
+json delta_of(const json& board, const std::string& name) {
+  for (const json& row : board) {
+    if (row["name"] == name) return row["metrics"]["eval/kl_pooled"]["delta"];
+  }
+  return "no such row";
+}
+
+TEST(Leaderboard, ComparesEachCellWithItsStudysBaselineSeedBySeed) {
+  Bench bench;
+  bench.sweep.runs = {cell_of_study("a", 0, "st"), cell_of_study("a", 1, "st"),
+                      cell_of_study("b", 0, "st"), cell_of_study("b", 1, "st"),
+                      cell_of_study("c", 1, "st"), cell_of_study("x", 0, "other")};
+  bench.sweep.baselines = {{"st", "b"}};
+  bench.submit();
+  bench.add_worker();
+  for (const double kl : {1.0, 3.0, 0.5, 2.0, 5.0}) finish_with(bench, kl, "p");
+  finish_with(bench, 9.0, "q");
+  const json board = bench.core->leaderboard("demo");
+  EXPECT_DOUBLE_EQ(delta_of(board, "a").get<double>(), 0.75);  // the mean of 0.5 and 1
+  EXPECT_DOUBLE_EQ(delta_of(board, "c").get<double>(), 3.0) << "seed 1 alone";
+  EXPECT_TRUE(delta_of(board, "b").is_null()) << "it is the baseline";
+  EXPECT_TRUE(delta_of(board, "x").is_null()) << "the first cell of its own study";
+  EXPECT_EQ(board[0]["baseline"], "b");
+  bench.sweep.baselines = json::object();
+  bench.submit();
+  EXPECT_DOUBLE_EQ(delta_of(bench.core->leaderboard("demo"), "b").get<double>(), -0.75)
+      << "without a name it is the first cell";
+}
+
+TEST(Leaderboard, ABaselineMayBeAnAliasOfAnotherStudysCell) {
+  Bench bench;
+  PlannedRun alias = cell_of_study("plain", 0, "st");
+  alias.alias_of = "a-s0";
+  bench.sweep.runs = {cell_of_study("a", 0, "first"), cell_of_study("b", 0, "st"), alias};
+  bench.sweep.baselines = {{"st", "plain"}};
+  bench.submit();
+  bench.add_worker();
+  for (const double kl : {1.0, 3.0}) finish_with(bench, kl, "p");
+  EXPECT_DOUBLE_EQ(delta_of(bench.core->leaderboard("demo"), "b").get<double>(), 2.0);
+}
+
 TEST(Leaderboard, OfAnUnknownSweepNamesThoseThereAre) {
   Bench bench;
   const auto ask = [&] { bench.core->leaderboard("dem"); };
@@ -70,6 +118,48 @@ TEST(Leaderboard, OfAnUnknownSweepNamesThoseThereAre) {
   bench.sweep.runs = {planned("a")};
   bench.submit();
   EXPECT_EQ(refusal_of(ask), "no sweep is called 'dem'; there are demo");
+}
+
+TEST(Selector, WhereLooksAtTheActiveConfig) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b"), planned("c")};
+  const auto give = [&](std::size_t i, json flat) {
+    bench.sweep.runs[i].config = config::RunValues(flat);
+  };
+  give(0, {{"unet.mode", "lora"},
+           {"unet.rank", 16},
+           {"text_encoder_1.rank", 8},
+           {"text_encoder_2.rank", 8}});
+  give(1, {{"unet.mode", "lora"},
+           {"unet.rank", 64},
+           {"text_encoder_1.rank", 8},
+           {"text_encoder_2.rank", 4}});
+  give(2, {{"unet.mode", "full"}});
+  bench.submit();
+  const auto found = [&](const std::string& where, const std::string& selector = "") {
+    std::string names;
+    for (const json& run : bench.core->runs({.selector = selector, .where = where})) {
+      names += run["name"].get<std::string>();
+    }
+    return names;
+  };
+  EXPECT_EQ(found("unet.rank >= 16"), "ab");
+  EXPECT_EQ(found("unet.mode == lora and unet.rank>16"), "b");
+  EXPECT_EQ(found("unet.rank != 16"), "bc") << "an absent field makes only != true";
+  EXPECT_EQ(found("text_encoders.rank in [4, 8]"), "a") << "b's two differ";
+  EXPECT_EQ(found("unet.rank >= 16", "@demo"), "ab");
+}
+
+TEST(Selector, AWhereThatCannotBeReadSaysWhy) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  const auto said = [&](const std::string& where) {
+    return refusal_of([&] { bench.core->runs({.where = where}); });
+  };
+  EXPECT_EQ(said("unet.rnak == 4"),
+            "where: no field is called 'unet.rnak'; did you mean 'unet.rank'?");
+  EXPECT_NE(said("unet.rank").find("where: "), std::string::npos);
 }
 
 TEST(Selector, FindsNamesPrefixesAndGroups) {

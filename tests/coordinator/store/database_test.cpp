@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <regex>
 #include <thread>
 
 #include "coordinator/store/home_lock.h"
@@ -44,10 +45,17 @@ RunRow new_run(Connection& c, RunState state) {
   return RunStore(c).need(run.id);
 }
 
+// Without comments, and with the spaces that are needed: ALTER TABLE leaves others.
+std::string plain(const std::string& sql) {
+  const std::string bare = std::regex_replace(sql, std::regex("--[^\n]*"), "");
+  const std::string spaced = std::regex_replace(bare, std::regex("\\s+"), " ");
+  return std::regex_replace(spaced, std::regex(" ?([(),]) ?"), "$1");
+}
+
 std::vector<std::string> tables(Connection& c) {
   std::vector<std::string> found;
   c.each("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name", {},
-         [&](const Row& row) { found.push_back(row.text(0)); });
+         [&](const Row& row) { found.push_back(plain(row.text(0))); });
   return found;
 }
 

@@ -220,6 +220,49 @@ runs:
   EXPECT_FALSE(run_named(sweep, "whale-s0").parent);
 }
 
+TEST(Expand, SeedsAreInheritedFromANamedParentAndFromAStudy) {
+  const auto sweep = expand_text(kHead + R"(studies:
+  later: {seeds: inherit, parent: {best: s}, runs: {c: {}}}
+  s: {seeds: inherit, runs: {b: {parent: a, unet.lr: 1e-6}, d: {parent: a-s4, unet.lr: 1e-7}}}
+  first: {seeds: [3, 4], runs: {a: {}}}
+)");
+  EXPECT_EQ(remarks(sweep), "");
+  EXPECT_THAT(names(sweep), ElementsAre("c", "b-s3", "b-s4", "d", "a-s3", "a-s4"));
+  EXPECT_EQ(run_named(sweep, "d").seed, 4);
+  EXPECT_EQ(run_named(sweep, "c").seed, 4) << "the only seed that b and d share";
+}
+
+TEST(Expand, EachOfSeveralBestParentsMakesACellOfItsOwn) {
+  const auto sweep = expand_text(kHead + R"(studies:
+  s: {runs: {a: {}, b: {unet.lr: 1e-6}}}
+  t: {parent: {best: s, k: 2, by: val/loss}, runs: {c: {unet.lr: 1e-7}}}
+  u: {parent: {best: s}, name: "lr{unet.lr}", grid: {unet.lr: [1e-8, 1e-9]}}
+)");
+  EXPECT_EQ(remarks(sweep), "");
+  EXPECT_THAT(names(sweep), ElementsAre("a", "b", "c-p1", "c-p2", "lr1e-8", "lr1e-9"));
+  EXPECT_NE(run_named(sweep, "c-p1").cell_hash, run_named(sweep, "c-p2").cell_hash);
+  EXPECT_EQ(run_named(sweep, "c-p2").config["model.path"], json({{"best", "s"},
+                                                                 {"by", "val/loss"},
+                                                                 {"checkpoint", "last"},
+                                                                 {"index", 1},
+                                                                 {"per_seed", true}}));
+  EXPECT_EQ(run_named(sweep, "lr1e-8").parent->best->index, 0);
+}
+
+TEST(Expand, ABaselineIsNamedByItsStudy) {
+  const auto sweep = expand_text(
+      kHead +
+      "studies: {s: {baseline: b, runs: {a: {}, b: {unet.lr: 1e-6}}}, t: {runs: {c: {}}}}\n");
+  EXPECT_EQ(sweep.baselines, json({{"s", "b"}})) << remarks(sweep);
+}
+
+TEST(Expand, SetReplacesABestParent) {
+  const auto sweep = expand_text(
+      kHead + "studies: {s: {runs: {a: {}}}, t: {parent: {best: s, k: 1}, runs: {c: {}}}}\n",
+      {"model.path=/models/x"});
+  EXPECT_FALSE(run_named(sweep, "c").parent) << remarks(sweep);
+}
+
 TEST(Expand, AChildsHashFollowsItsParents) {
   const auto with_lr = [](const std::string& lr) {
     return expand_text(kHead + "runs: {p: {unet.lr: " + lr + "}, c: {parent: p}}\n");
@@ -296,17 +339,28 @@ studies:
     name: "{unet.mode}{unet.rank}-te{text_encoders.rank}"
   batch:
     zip: {train.global_batch: [16, 64, 256], unet.lr: [5e-6, 1e-5, 2e-5]}
+  vae_refine:
+    parent: {best: paper, k: 2, checkpoint: best, per_seed: true}
+    base: {unet.mode: frozen, text_encoders.mode: frozen, vae.mode: decoder}
+    grid: {vae.histogram_weight: [0, 0.5, 1], vae.lr: [1e-5, 1e-4]}
+    seeds: inherit
 )");
   EXPECT_EQ(remarks(sweep), "");
-  EXPECT_EQ(sweep.cells, 23);
-  EXPECT_EQ(sweep.runs.size(), 69u);
-  EXPECT_EQ(sweep.distinct_cells, 20);
-  EXPECT_EQ(sweep.trainings, 60);
+  EXPECT_EQ(sweep.cells, 35);
+  EXPECT_EQ(sweep.runs.size(), 105u);
+  EXPECT_EQ(sweep.distinct_cells, 32);
+  EXPECT_EQ(sweep.trainings, 96);
   EXPECT_EQ(run_named(sweep, "full-te8-s0").alias_of, "heart-rose-2-s0");
   EXPECT_EQ(run_named(sweep, "lora256-te256-s2").alias_of, "lora-lora-s2");
   EXPECT_EQ(sweep.runs[12].cell, "full-te4");
   EXPECT_EQ(sweep.runs[24].cell, "lora16-te4");
   EXPECT_EQ(sweep.runs[27].cell, "lora64-te4");
+  const PlannedRun& second = sweep.runs[72];  // the first refinement of the second parent
+  EXPECT_EQ(second.study, "vae_refine");
+  EXPECT_EQ(second.label, "histogram_weight=0 lr=1e-5 from-paper#2");
+  ASSERT_TRUE(second.parent && second.parent->best);
+  EXPECT_EQ(*second.parent->best, (sweep::BestRef{"paper", "val/loss", 1, true}));
+  EXPECT_EQ(second.parent->checkpoint, "best");
 }
 
 TEST(Expand, PromptFilesAreAskedForAndRead) {

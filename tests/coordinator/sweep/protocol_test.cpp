@@ -3,6 +3,7 @@
 #include "coordinator/sweep/expand.h"
 #include "schema/base/error.h"
 #include "schema/config/fields.h"
+#include "tests/coordinator/sweep/sweep_text.h"
 
 namespace sarsweep::coordinator {
 namespace {
@@ -53,6 +54,36 @@ TEST(Protocol, AnUnknownNameIsNotFound) {
     EXPECT_EQ(error.code(), ErrorCode::not_found);
     EXPECT_EQ(error.field(), "eval.protocol");
   }
+}
+
+ExpandedSweep with_protocols(const std::string& runs) {
+  return expand_text(
+      "version: 1\nsweep: demo\nbase: {model.path: m, data.path: d, eval.protocol: mine}\n"
+      "protocols: {mine: {like: mini-v1, per_label: 7, bins: 32}}\nruns: {" +
+      runs + "}\n");
+}
+
+TEST(Protocol, OfAFileIsAShippedOneWithOtherValues) {
+  const ExpandedSweep sweep = with_protocols("a: {}");
+  EXPECT_EQ(remarks(sweep), "");
+  const json block = resolve_protocol(sweep.runs.at(0).config.flat());
+  EXPECT_EQ(block["per_label"], 7);
+  EXPECT_EQ(block["bins"], 32);
+  EXPECT_EQ(block["smoothing"], "half");
+  EXPECT_EQ(sweep.runs.at(0).origins["eval.bins"], "sweep.yaml:4");
+}
+
+TEST(Protocol, OfAFileJudgesAsTheSameValuesWrittenOut) {
+  const ExpandedSweep named = with_protocols("a: {}");
+  const ExpandedSweep written =
+      with_protocols("a: {eval: {protocol: mini-v1, per_label: 7, bins: 32}}");
+  EXPECT_EQ(named.runs.at(0).judge_hash, written.runs.at(0).judge_hash) << remarks(written);
+}
+
+TEST(Protocol, AFieldOfTheRunWinsOverTheFilesProtocol) {
+  const ExpandedSweep sweep = with_protocols("a: {eval.bins: 64}, b: {eval.protocol: sar-v1}");
+  EXPECT_EQ(resolve_protocol(sweep.runs.at(0).config.flat())["bins"], 64) << remarks(sweep);
+  EXPECT_EQ(resolve_protocol(sweep.runs.at(1).config.flat())["bins"], 256);
 }
 
 }  // namespace

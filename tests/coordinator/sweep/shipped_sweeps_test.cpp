@@ -43,7 +43,7 @@ TEST(ShippedSweeps, TheExampleInTheDocsExpands) {
   const std::size_t start = page.find(fence) + fence.size();
   const ExpandedSweep sweep = expand_text(page.substr(start, page.find("```", start) - start));
   EXPECT_EQ(remarks(sweep), "");
-  EXPECT_EQ(sweep.cells, 3 + (3 + 6 - 1 + 1) + 2);
+  EXPECT_EQ(sweep.cells, 3 + (3 + 6 - 1 + 1) + 2 + 2 * 2);
 }
 
 TEST(ShippedSweeps, TheTinyBaseTrainsItsUnetOnItsVae) {
