@@ -38,6 +38,28 @@ double number_of(const json& value) {
               "a metric is neither a number nor nan, inf, -inf: " + value.dump());
 }
 
+// A whole number of [low, high]. The library would make some integer of 1.5 and of 1e300.
+std::int64_t whole(const json& event, const char* key, std::int64_t low = 0,
+                   std::int64_t high = std::numeric_limits<std::int64_t>::max()) {
+  const json& value = event.at(key);
+  const bool above =
+      value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(high);
+  if (!value.is_number_integer() || above || value.get<std::int64_t>() < low) {
+    throw Error(ErrorCode::invalid,
+                std::string(key) + " must be a whole number from " + std::to_string(low));
+  }
+  return value.get<std::int64_t>();
+}
+
+std::int64_t bytes_of(const json& event) {
+  return event.contains("bytes") ? whole(event, "bytes") : 0;
+}
+
+std::int64_t seed_of(const json& event) {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  return event.contains("seed") ? whole(event, "seed", kLeast) : 0;
+}
+
 // Events name files beneath the attempt's folder only.
 std::string inner_path(const json& event, const char* key) {
   const std::string text = event.at(key);
@@ -60,7 +82,7 @@ void note(const Ingest& to, const std::string& what, std::string detail) {
 }
 
 void on_metrics(const Ingest& to, const json& event) {
-  const std::int64_t step = event.at("step");
+  const std::int64_t step = whole(event, "step");
   MetricStore metrics(to.connection);
   for (const auto& [key, value] : event.at("values").items()) {
     metrics.put(to.run(), key, {step, number_of(value), to.epoch()});
@@ -69,22 +91,21 @@ void on_metrics(const Ingest& to, const json& event) {
 
 void on_checkpoint(const Ingest& to, const json& event) {
   ArtifactStore(to.connection)
-      .put(CheckpointRow{to.run(), to.epoch(), event.at("step"), inner_path(event, "path"),
-                         event.at("manifest_sha256"), event.value("bytes", std::int64_t{0})});
+      .put(CheckpointRow{to.run(), to.epoch(), whole(event, "step"), inner_path(event, "path"),
+                         event.at("manifest_sha256"), bytes_of(event)});
 }
 
 void on_sample(const Ingest& to, const json& event) {
   ArtifactStore(to.connection)
-      .put(SampleRow{to.run(), to.epoch(), event.at("step"), 0, inner_path(event, "file"),
-                     event.value("prompt", ""), event.value("seed", std::int64_t{0}),
-                     event.value("bytes", std::int64_t{0}), digest(to, event)});
+      .put(SampleRow{to.run(), to.epoch(), whole(event, "step"), 0, inner_path(event, "file"),
+                     event.value("prompt", ""), seed_of(event), bytes_of(event),
+                     digest(to, event)});
 }
 
 void on_eval(const Ingest& to, const json& event) {
   ArtifactStore(to.connection)
-      .put(EvaluationRow{to.run(), to.epoch(), event.at("step"), event.at("protocol_hash"),
-                         inner_path(event, "file"), event.value("bytes", std::int64_t{0}),
-                         digest(to, event)});
+      .put(EvaluationRow{to.run(), to.epoch(), whole(event, "step"), event.at("protocol_hash"),
+                         inner_path(event, "file"), bytes_of(event), digest(to, event)});
 }
 
 void on_digests(const Ingest& to, const json& event) {
@@ -96,8 +117,8 @@ void on_digests(const Ingest& to, const json& event) {
 
 void on_progress(const Ingest& to, const json& event) {
   std::optional<std::int64_t> total;
-  if (event.contains("total_steps")) total = event["total_steps"].get<std::int64_t>();
-  RunStore(to.connection).set_progress(to.run(), event.at("step"), total);
+  if (event.contains("total_steps")) total = whole(event, "total_steps");
+  RunStore(to.connection).set_progress(to.run(), whole(event, "step"), total);
 }
 
 void on_stage(const Ingest& to, const json& event) {
@@ -111,7 +132,7 @@ void on_error(const Ingest& to, const json& event) {
 }
 
 void on_end(const Ingest& to, const json& event) {
-  const int code = event.at("exit_code");
+  const auto code = static_cast<int>(whole(event, "exit_code", 0, 255));
   AttemptStore(to.connection).record_end_event(to.holding.attempt, code);
   to.holding.attempt.end_exit_code = code;
 }

@@ -37,6 +37,16 @@ struct Started {
   json series() { return bench.core->metrics(grant.key.run_id, {"loss"}, false, 0)["loss"]; }
 };
 
+TEST(DataPath, ANumberThatIsNotWholeIsNoted) {
+  Started s;
+  for (const char* step : {"1.5", "1e300", "-1", "18446744073709551615", "true", "null"}) {
+    s.bench.ship(s.grant.key, std::string("{\"type\":\"metrics\",\"step\":") + step +
+                                  ",\"values\":{\"loss\":1}}\n");
+  }
+  s.bench.ship(s.grant.key, "{\"type\":\"end\",\"exit_code\":99999999999}\n");
+  EXPECT_TRUE(s.series().empty());
+}
+
 TEST(DataPath, ARepeatedOrDisplacedBatchIsRefusedWithTheStoredOffset) {
   Started s;
   const std::string batch = metrics_line(1, 0.5) + metrics_line(2, 0.25);
