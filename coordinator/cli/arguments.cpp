@@ -28,7 +28,7 @@ struct Typed {
   std::string run;
   std::string sweep;
   std::string field;
-  std::vector<std::string> watched;
+  Selection watched;
   std::vector<std::string> forwarded;  // what follows `serve`, `worker` or `complete`
   std::string shell;
   Run chosen;
@@ -37,6 +37,20 @@ struct Typed {
 constexpr const char* kRunHelp = "A run: name, sweep/name, a unique prefix or an id";
 constexpr const char* kRunsHelp =
     "Runs: names, sweep/name, unique prefixes, @sweep, @sweep/study, ids";
+
+constexpr const char* kWhereHelp =
+    "Only with a config like this: 'unet.rank >= 64 and unet.mode == lora'";
+
+// Runs by name, or all of those that a condition fits.
+void add_selection(CLI::App& added, Selection& selection) {
+  added.add_option("runs", selection.selectors, kRunsHelp);
+  added.add_option("--where", selection.where, kWhereHelp);
+  added.parse_complete_callback([&selection] {
+    if (selection.selectors.empty() && selection.where.empty() && selection.state.empty()) {
+      throw CLI::RequiredError("runs or --where");
+    }
+  });
+}
 
 CLI::App* command(CLI::App& app, Typed& typed, const std::string& name, const std::string& help,
                   Run run) {
@@ -170,6 +184,7 @@ void add_reading(CLI::App& app, Typed& typed) {
   list->add_option("--sweep", typed.ls.sweep, "Only of this sweep");
   list->add_option("--study", typed.ls.study, "Only of this study");
   list->add_option("--state", typed.ls.state, "Only in this state");
+  list->add_option("--where", typed.ls.where, kWhereHelp);
   command(app, typed, "show", "Everything about one run",
           [&typed](Session& s) { return show(s, typed.run); })
       ->add_option("run", typed.run, kRunHelp)
@@ -192,12 +207,11 @@ void add_reading(CLI::App& app, Typed& typed) {
   CLI::App* waiting =
       command(app, typed, "wait", "Wait for runs; exit 0: all done, 1: not all, 124: timeout",
               [&typed](Session& s) { return wait(s, typed.wait); });
-  waiting->add_option("runs", typed.wait.selectors, kRunsHelp)->required();
+  add_selection(*waiting, typed.wait.runs);
   waiting->add_option("--timeout", typed.wait.timeout_s, "Seconds")->check(CLI::NonNegativeNumber);
-  command(app, typed, "watch", "Show runs live until all have ended",
-          [&typed](Session& s) { return watch(s, typed.watched); })
-      ->add_option("runs", typed.watched, kRunsHelp)
-      ->required();
+  add_selection(*command(app, typed, "watch", "Show runs live until all have ended",
+                         [&typed](Session& s) { return watch(s, typed.watched); }),
+                typed.watched);
 }
 
 void add_verbs(CLI::App& app, Typed& typed) {
@@ -213,7 +227,8 @@ void add_verbs(CLI::App& app, Typed& typed) {
       typed.verb.verb = verb;
       return apply_verb(session, typed.verb);
     });
-    added->add_option("runs", typed.verb.selectors, kRunsHelp)->required();
+    add_selection(*added, typed.verb.runs);
+    added->add_option("--state", typed.verb.runs.state, "Only those in this state");
     if (name == "retry") {
       added->add_flag("--from-scratch", typed.verb.from_scratch,
                       "Forget the checkpoints; cannot be undone");
@@ -222,6 +237,10 @@ void add_verbs(CLI::App& app, Typed& typed) {
 }
 
 void add_operations(CLI::App& app, Typed& typed) {
+  command(
+      app, typed, "doctor",
+      "Look at programs, folders, coordinator and workers; exit 0: nothing is wrong, 1: something",
+      [](Session& session) { return doctor(session); });
   command(app, typed, "backup", "Copy the database to one file while everything goes on",
           [&typed](Session& session) { return backup(session, typed.backup); })
       ->add_option("file", typed.backup, "A new file (default: one in HOME/backups)");

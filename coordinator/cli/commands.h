@@ -22,11 +22,21 @@ Exit submit(Session& session, const SubmitOptions& options);
 // Prints a W&B sweep configuration as a sweep file.
 Exit import_wandb(Session& session, const std::string& file);
 
+// Which runs: those that a selector names (a name, sweep/name, a unique prefix, @sweep,
+// @sweep/study or an id), all of them without one; and of these, those in a state and with a config
+// as said.
+struct Selection {
+  std::vector<std::string> selectors = {};
+  std::string state = {};
+  std::string where = {};  // "unet.rank >= 64 and unet.mode == lora"
+};
+
 struct LsOptions {
   std::string selector = {};
   std::string sweep = {};
   std::string study = {};
   std::string state = {};
+  std::string where = {};
 };
 Exit ls(Session& session, const LsOptions& options);
 
@@ -34,6 +44,8 @@ Exit show(Session& session, const std::string& selector);
 Exit why(Session& session, const std::string& selector);
 Exit explain(Session& session, const std::string& field);
 Exit login(Session& session);
+// Looks at what sarsweep stands on: programs, folders, coordinator, workers. Changes nothing.
+Exit doctor(Session& session);
 Exit leaderboard(Session& session, const std::string& sweep);
 
 struct MetricsOptions {
@@ -51,15 +63,15 @@ struct LogsOptions {
 Exit logs(Session& session, const LogsOptions& options);
 
 struct WaitOptions {
-  std::vector<std::string> selectors = {};
+  Selection runs = {};
   std::optional<double> timeout_s = {};
 };
 Exit wait(Session& session, const WaitOptions& options);
-Exit watch(Session& session, const std::vector<std::string>& selectors);
+Exit watch(Session& session, const Selection& selection);
 
 struct VerbOptions {
   std::string verb = {};
-  std::vector<std::string> selectors = {};
+  Selection runs = {};
   bool from_scratch = false;
 };
 Exit apply_verb(Session& session, const VerbOptions& options);

@@ -39,6 +39,7 @@ Exit ls(Session& session, const LsOptions& options) {
   narrow("sweep", options.sweep.empty() ? "" : sweep_name(options.sweep));
   narrow("study", options.study);
   narrow("state", options.state);
+  narrow("where", options.where);
   const auto runs = fetch_runs(session, query);
   if (session.as_document()) {
     session.print_document(runs);

@@ -7,6 +7,17 @@ namespace {
 
 constexpr std::size_t kPage = 1000;
 
+client::Query query_of(const std::string& selector, const Selection& selection) {
+  client::Query query;
+  const auto narrow = [&query](const char* key, const std::string& value) {
+    if (!value.empty()) query.emplace_back(key, value);
+  };
+  narrow("selector", selector);
+  narrow("state", selection.state);
+  narrow("where", selection.where);
+  return query;
+}
+
 }  // namespace
 
 std::vector<nlohmann::json> fetch_runs(Session& session, const client::Query& query) {
@@ -23,22 +34,24 @@ std::vector<nlohmann::json> fetch_runs(Session& session, const client::Query& qu
   }
 }
 
-std::vector<nlohmann::json> select_runs(Session& session,
-                                        const std::vector<std::string>& selectors) {
+std::vector<nlohmann::json> select_runs(Session& session, const Selection& selection) {
   std::vector<nlohmann::json> selected;
   std::set<std::string> seen;
+  std::vector<std::string> selectors = selection.selectors;
+  if (selectors.empty()) selectors = {""};  // all of them
   for (const std::string& selector : selectors) {
-    const auto runs = fetch_runs(session, {{"selector", selector}});
-    if (runs.empty()) throw Error(ErrorCode::not_found, "no run matches '" + selector + "'");
-    for (const auto& run : runs) {
+    for (const auto& run : fetch_runs(session, query_of(selector, selection))) {
       if (seen.insert(run.at("id")).second) selected.push_back(run);
     }
+  }
+  if (selected.empty()) {
+    throw Error(ErrorCode::not_found, "no run matches; to see them: sarsweep ls");
   }
   return selected;
 }
 
 nlohmann::json select_run(Session& session, const std::string& selector) {
-  const auto runs = select_runs(session, {selector});
+  const auto runs = select_runs(session, Selection{{selector}});
   if (runs.size() > 1) {
     throw Error(ErrorCode::invalid, "'" + selector + "' names " + std::to_string(runs.size()) +
                                         " runs; name one, such as " +

@@ -5,14 +5,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "coordinator/cli/session.h"
+#include "coordinator/cli/commands.h"
 
 namespace sarsweep::cli {
 
-// The runs that selectors name (a name, sweep/name, a unique prefix, @sweep, @sweep/study or an
-// id), each once, in submit order within a selector. Throws Error(not_found) with the candidates.
-std::vector<nlohmann::json> select_runs(Session& session,
-                                        const std::vector<std::string>& selectors);
+// The runs that are chosen, each once, in submit order within a selector. Throws Error(not_found),
+// with the candidates for a selector that names none.
+std::vector<nlohmann::json> select_runs(Session& session, const Selection& selection);
 
 // The one run that `selector` names. Throws Error(invalid) where it names several.
 nlohmann::json select_run(Session& session, const std::string& selector);

@@ -40,7 +40,7 @@ void tell(Session& session, const json& reply) {
 
 // A run that a verb does not fit stops nothing where several are named: it is reported and left.
 Exit apply_verb(Session& session, const VerbOptions& options) {
-  const auto runs = select_runs(session, options.selectors);
+  const auto runs = select_runs(session, options.runs);
   if (!is_wanted(session, options, runs.size())) return Exit::failed;
   const json body = options.from_scratch ? json{{"from_scratch", true}} : json::object();
   json changed = json::array();

@@ -67,7 +67,7 @@ Exit wait(Session& session, const WaitOptions& options) {
   const auto started = steady_clock::now();
   std::map<std::string, std::string> told;
   for (;;) {
-    const Runs runs = select_runs(session, options.selectors);
+    const Runs runs = select_runs(session, options.runs);
     tell_changes(session.err(), runs, told);
     session.set_patience(kPatience);
     if (all_ended(runs)) {
@@ -85,10 +85,10 @@ Exit wait(Session& session, const WaitOptions& options) {
   }
 }
 
-Exit watch(Session& session, const std::vector<std::string>& selectors) {
+Exit watch(Session& session, const Selection& selection) {
   std::map<std::string, std::string> told;
   for (;;) {
-    const Runs runs = select_runs(session, selectors);
+    const Runs runs = select_runs(session, selection);
     session.set_patience(kPatience);
     if (session.interactive()) {
       session.out() << kClearScreen << run_table(runs) << std::flush;

@@ -25,7 +25,7 @@ TEST(Arguments, ProposeTheNearestCommand) {
 
 TEST(Arguments, SayWhatIsMissing) {
   EXPECT_THAT(refused({"submit"}).text, HasSubstr("submit: file is required"));
-  EXPECT_THAT(refused({"wait"}).text, HasSubstr("wait: runs is required"));
+  EXPECT_THAT(refused({"wait"}).text, HasSubstr("wait: runs or --where is required"));
   EXPECT_THAT(refused({"ls", "-o", "xml"}).text, HasSubstr("xml not in {"));
   EXPECT_THAT(refused({"up", "--port", "99999"}).text, HasSubstr("99999"));
   EXPECT_THAT(refused({}).text, HasSubstr("Usage"));

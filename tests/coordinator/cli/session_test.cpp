@@ -15,7 +15,9 @@ namespace sarsweep::cli {
 namespace {
 
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using Answer = CannedServer::Answer;
 
 class Shell {
@@ -31,8 +33,9 @@ class Shell {
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;
 
-  Session session(Format format = Format::table) {
+  Session session(Format format = Format::table, bool yes = false) {
     Preferences preferences;
+    preferences.yes = yes;
     preferences.home = home;
     preferences.format = format;
     return {preferences, out, err, {}};
@@ -92,15 +95,28 @@ TEST(Cancel, TellsEachChangeAndItsUndoAndSkipsWhatIsOver) {
                    {"undo", "sarsweep resume run-1"}}};
   });
   Session session = shell.session();
-  EXPECT_EQ(apply_verb(session, {.verb = "cancel", .selectors = {"@s"}}), Exit::ok);
+  EXPECT_EQ(apply_verb(session, {.verb = "cancel", .runs = {{"@s"}}}), Exit::ok);
   EXPECT_EQ(shell.err.str(),
             "run-1: running -> cancelling\nundo: sarsweep resume run-1\nrun-2 is done\n");
+}
+
+TEST(Cancel, MayChooseByStateAndConfigAlone) {
+  Shell shell([](const CannedServer::Asked& asked) {
+    if (asked.method == "GET") return Answer{200, {run("1", "queued")}};
+    return Answer{200, {{"id", "1"}, {"name", "run-1"}, {"was", "queued"}, {"state", "cancelled"}}};
+  });
+  Session session = shell.session();
+  const Selection chosen{.selectors = {}, .state = "queued", .where = "unet.rank >= 64"};
+  EXPECT_EQ(apply_verb(session, {.verb = "cancel", .runs = chosen}), Exit::ok);
+  EXPECT_THAT(
+      shell.server.asked().front().target,
+      AllOf(HasSubstr("state=queued"), HasSubstr("where=unet.rank"), Not(HasSubstr("selector"))));
 }
 
 TEST(Retry, FromScratchIsNotDoneUnasked) {
   Shell shell([](const auto&) { return Answer{200, {run("1", "failed")}}; });
   Session session = shell.session();
-  EXPECT_THROW(apply_verb(session, {.verb = "retry", .selectors = {"1"}, .from_scratch = true}),
+  EXPECT_THROW(apply_verb(session, {.verb = "retry", .runs = {{"1"}}, .from_scratch = true}),
                Error);
   EXPECT_EQ(shell.server.asked().size(), 1U);
 }
@@ -112,37 +128,32 @@ TEST(Wait, EndsWithTheWorstOfTheRuns) {
     return Answer{200, {run("1", early ? "running" : "done"), run("2", "failed")}};
   });
   Session session = shell.session();
-  EXPECT_EQ(wait(session, {.selectors = {"@s"}}), Exit::failed);
+  EXPECT_EQ(wait(session, {.runs = {{"@s"}}}), Exit::failed);
   EXPECT_EQ(shell.err.str(), "run-1: running\nrun-2: failed\nrun-1: done\n");
 }
 
 TEST(Wait, TimesOutWith124) {
   Shell shell([](const auto&) { return Answer{200, {run("1", "running")}}; });
   Session session = shell.session();
-  EXPECT_EQ(wait(session, {.selectors = {"1"}, .timeout_s = 0.01}), Exit::timeout);
+  EXPECT_EQ(wait(session, {.runs = {{"1"}}, .timeout_s = 0.01}), Exit::timeout);
 }
 
-TEST(Submit, PostsNothingWhenThePlanHasErrors) {
+TEST(Submit, TellsTheErrorsOfARefusedFile) {
   Shell shell([](const auto&) {
-    return Answer{200,
-                  {{"counts", json::object()},
-                   {"runs", json::array()},
+    return Answer{422,
+                  {{"error", {{"code", "invalid"}, {"message", "the sweep has 1 problem"}}},
                    {"diagnostics", {{{"severity", "error"}, {"message", "no"}}}}}};
   });
   std::ofstream(shell.home / "a.yaml") << "sweep: a\n";
   Session session = shell.session();
   EXPECT_EQ(submit(session, {.file = (shell.home / "a.yaml").string()}), Exit::usage);
   ASSERT_EQ(shell.server.asked().size(), 1U);
-  EXPECT_EQ(shell.server.asked()[0].target, "/api/v1/plan");
+  EXPECT_EQ(shell.server.asked()[0].target, "/api/v1/sweeps");
   EXPECT_THAT(shell.err.str(), HasSubstr("plan: 1 error, 0 warnings; nothing submitted"));
 }
 
 TEST(Submit, CarriesAnIdempotencyKeyAndTellsTheUndo) {
-  Shell shell([](const CannedServer::Asked& asked) {
-    if (asked.target == "/api/v1/plan") {
-      return Answer{
-          200, {{"counts", {{"new", 1}}}, {"runs", json::array()}, {"diagnostics", json::array()}}};
-    }
+  Shell shell([](const auto&) {
     return Answer{200,
                   {{"sweep", "a"},
                    {"url", "http://u"},
@@ -158,6 +169,33 @@ TEST(Submit, CarriesAnIdempotencyKeyAndTellsTheUndo) {
   EXPECT_EQ(shell.server.asked().back().idempotency_key.size(), 32U);
   EXPECT_THAT(shell.err.str(), HasSubstr("undo: sarsweep cancel @a"));
   EXPECT_EQ(shell.out.str(), "a  http://u\n");
+}
+
+TEST(Submit, WithdrawsOnlyWhatWasConfirmed) {
+  Shell shell([](const CannedServer::Asked& asked) {
+    if (json::parse(asked.body)["withdraw"] == false) {
+      return Answer{409,
+                    {{"error", {{"code", "conflict"}, {"message", "1 run left the file"}}},
+                     {"withdraws", {"old-run"}}}};
+    }
+    return Answer{200,
+                  {{"sweep", "a"},
+                   {"url", "http://u"},
+                   {"created", 0},
+                   {"kept", 1},
+                   {"cached", 0},
+                   {"withdrawn", 1},
+                   {"runs", json::array()}}};
+  });
+  std::ofstream(shell.home / "a.yaml") << "sweep: a\n";
+  const SubmitOptions file{.file = (shell.home / "a.yaml").string()};
+  Session unasked = shell.session();
+  EXPECT_THROW(submit(unasked, file), Error) << "nobody is there to answer";
+  EXPECT_THAT(shell.err.str(), HasSubstr("withdraws old-run"));
+  EXPECT_EQ(shell.server.asked().size(), 1U);
+  Session sure = shell.session(Format::table, /*yes=*/true);
+  EXPECT_EQ(submit(sure, file), Exit::ok);
+  EXPECT_THAT(shell.err.str(), HasSubstr("1 withdrawn"));
 }
 
 TEST(ApiClient, SaysUnreachableWhereNobodyListens) {
