@@ -118,11 +118,15 @@ void GuardedServer::admit(const Visitor& visitor) {
   release(visitor.address);
 }
 
-void GuardedServer::serve(const Visitor& visitor) {
-  GuardedStream stream(visitor.socket, limits_.stream);
+void GuardedServer::answer(int socket) {
+  GuardedStream stream(socket, limits_.stream);
   bool closed = false;
   process_request(stream, true, closed, nullptr);
-  close_gently(visitor.socket);
+  close_gently(socket);
+}
+
+void GuardedServer::serve(const Visitor& visitor) {
+  answer(visitor.socket);
   release(visitor.address);
 }
 

@@ -32,6 +32,9 @@ class GuardedServer final : public httplib::Server {
   // Binds; port 0 lets the system choose. Returns the port. Throws Error(invalid) if it is taken.
   int bind(const std::string& host, int port);
 
+  // Answers the one request of a connected socket on the calling thread, and closes it.
+  void answer(int socket);
+
  private:
   bool process_and_close_socket(socket_t socket) override;
   bool count(const std::string& address);

@@ -299,6 +299,10 @@ std::vector<Route> all_routes(const RouteContext& context) {
     std::move(routes.begin(), routes.end(), std::back_inserter(all));
   }
   return all;
+void HttpServer::answer(Listener listener, int socket) {
+  (listener == Listener::control ? impl_->control : impl_->data).answer(socket);
+}
+
 }
 
 }  // namespace sarsweep::coordinator

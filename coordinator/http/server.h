@@ -29,6 +29,9 @@ class HttpServer {
   std::string data_url() const;
   // Serves on two threads until `stop`, then finishes what runs.
   void run(const std::stop_token& stop);
+  // Answers the one request of a connected socket on the calling thread, and closes it: what a
+  // listener does once the headers are complete, without its threads.
+  void answer(Listener listener, int socket);
 
  private:
   struct Impl;
