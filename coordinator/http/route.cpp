@@ -53,6 +53,14 @@ std::int64_t Call::number(const std::string& key, std::int64_t otherwise) const 
   return value;
 }
 
+bool Call::flag(const std::string& key) const {
+  const std::string text = param(key, "0");
+  if (text != "0" && text != "1") {
+    throw Error(ErrorCode::invalid, "'" + key + "' must be 0 or 1", key);
+  }
+  return text == "1";
+}
+
 std::string Call::header(const std::string& key) const {
   const auto found = headers.find(key);
   return found == headers.end() ? std::string() : found->second;
@@ -74,12 +82,19 @@ RouteMatch match_route(const std::vector<Route>& routes, Listener listener, std:
                        std::string_view path) {
   const std::vector<std::string_view> parts = segments(path);
   RouteMatch result;
+  std::size_t fewest = parts.size() + 1;
   for (const Route& route : routes) {
-    if (route.listener != listener) continue;
     std::map<std::string, std::string> values;
-    if (!fits(route.pattern, parts, values)) continue;
-    if (route.method == method) return {&route, false, std::move(values)};
-    result.other_method = true;
+    if (route.listener != listener || !fits(route.pattern, parts, values)) continue;
+    if (values.size() > fewest) continue;
+    if (values.size() < fewest) result = {};
+    fewest = values.size();
+    if (!result.allowed.empty()) result.allowed += ", ";
+    result.allowed += route.method == "GET" ? "GET, HEAD" : route.method;
+    if (route.method == method) {
+      result.route = &route;
+      result.path = std::move(values);
+    }
   }
   return result;
 }

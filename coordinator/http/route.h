@@ -27,6 +27,7 @@ struct Call {
   std::string param(const std::string& key, const std::string& otherwise = {}) const;
   std::int64_t number(const std::string& key,
                       std::int64_t otherwise) const;  // Throws Error(invalid).
+  bool flag(const std::string& key) const;            // "1"; absent or "0": false. Throws Error.
   std::string header(const std::string& key) const;   // lower-case; empty if absent
   nlohmann::json json() const;                        // of the body; Throws Error(invalid).
 };
@@ -56,11 +57,12 @@ struct Route {
 
 struct RouteMatch {
   const Route* route = nullptr;  // nullptr: nothing here
-  bool other_method = false;     // the path exists under another method
+  std::string allowed;           // the methods this path takes, "GET, HEAD"
   std::map<std::string, std::string> path;
 };
 
-// Segment by segment, without regular expressions: the cost is linear in the path.
+// Segment by segment, without regular expressions: the cost is linear in the path. A path that is
+// spelled out belongs to its own routes, not to those that would take any word there.
 RouteMatch match_route(const std::vector<Route>& routes, Listener listener, std::string_view method,
                        std::string_view path);
 

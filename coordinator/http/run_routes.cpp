@@ -10,6 +10,7 @@ Reply list(Coordinator& core, const Call& call) {
   filter.study = call.param("study");
   filter.state = call.param("state");
   filter.selector = call.param("selector");
+  filter.where = call.param("where");
   filter.limit = call.number("limit", filter.limit);
   filter.after = call.param("after");
   return Reply::of(core.runs(filter));
@@ -19,7 +20,7 @@ Reply metrics(Coordinator& core, const Call& call) {
   std::vector<std::string> keys;
   const auto [first, last] = call.query.equal_range("key");
   for (auto it = first; it != last; ++it) keys.push_back(it->second);
-  return Reply::of(core.metrics(call.path.at("id"), keys, call.param("all_attempts") == "1",
+  return Reply::of(core.metrics(call.path.at("id"), keys, call.flag("all_attempts"),
                                 call.number("max_points", 2000)));
 }
 
@@ -40,6 +41,7 @@ Reply apply(Coordinator& core, const Call& call) {
   bool from_scratch = false;
   if (!call.body.empty()) {
     const nlohmann::json body = call.json();
+    if (!body.is_object()) throw Error(ErrorCode::invalid, "a verb takes an object, or no body");
     for (const auto& [key, value] : body.items()) {
       if (key != "from_scratch" || !value.is_boolean()) {
         throw Error(ErrorCode::invalid, "unknown key '" + key + "'", key);
@@ -76,7 +78,7 @@ std::vector<Route> run_routes(const RouteContext& context) {
        "/api/v1/runs",
        Role::viewer,
        control,
-       {"sweep", "study", "state", "selector", "limit", "after"},
+       {"sweep", "study", "state", "selector", "where", "limit", "after"},
        0,
        with(list)},
       {"GET", "/api/v1/runs/{id}", Role::viewer, control, {}, 0, one},

@@ -154,7 +154,9 @@ struct HttpServer::Impl {
   void open(GuardedServer& server, Listener listener, int port, std::string& address) {
     server.set_default_headers(security_headers());
     server.set_pre_routing_handler([this, listener](const auto& request, auto& response) {
-      return before_body(request, response, listener);
+      HandlerResponse done = HandlerResponse::Handled;
+      translate(request, response, [&] { done = before_body(request, response, listener); });
+      return done;
     });
     const auto plain = [this, listener](const auto& request, auto& response) {
       translate(request, response, [&] { serve(request, response, listener, nullptr); });
@@ -179,18 +181,24 @@ struct HttpServer::Impl {
       return HandlerResponse::Handled;
     }
     const RouteMatch match = match_route(routes, listener, verb_of(request), request.path);
-    if (match.route == nullptr) {
-      const bool other = match.other_method;
-      put_error(response, other ? 405 : 404, other ? "invalid" : "not_found",
-                other ? "this path does not take " + request.method : "no such path");
-      return HandlerResponse::Handled;
-    }
+    if (match.route == nullptr) return refuse_path(request, response, match);
     if (declared_length(request) > match.route->body_cap) {
       put_error(response, 413, "too_large",
                 fmt::format("the body may have {} bytes", match.route->body_cap));
       return HandlerResponse::Handled;
     }
     return authorise(request, response, *match.route);
+  }
+
+  static HandlerResponse refuse_path(const httplib::Request& request, httplib::Response& response,
+                                     const RouteMatch& match) {
+    if (match.allowed.empty()) {
+      put_error(response, 404, "not_found", "no such path");
+    } else {
+      put_error(response, 405, "invalid", "this path does not take " + request.method);
+      response.set_header("Allow", match.allowed);
+    }
+    return HandlerResponse::Handled;
   }
 
   static std::string verb_of(const httplib::Request& request) {
@@ -291,6 +299,10 @@ void HttpServer::run(const std::stop_token& stop) {
   }
 }
 
+void HttpServer::answer(Listener listener, int socket) {
+  (listener == Listener::control ? impl_->control : impl_->data).answer(socket);
+}
+
 std::vector<Route> all_routes(const RouteContext& context) {
   std::vector<Route> all;
   for (const auto& part : {session_routes, health_routes, sweep_routes, run_routes, field_routes,
@@ -299,10 +311,6 @@ std::vector<Route> all_routes(const RouteContext& context) {
     std::move(routes.begin(), routes.end(), std::back_inserter(all));
   }
   return all;
-void HttpServer::answer(Listener listener, int socket) {
-  (listener == Listener::control ? impl_->control : impl_->data).answer(socket);
-}
-
 }
 
 }  // namespace sarsweep::coordinator

@@ -7,8 +7,9 @@ std::vector<Route> session_routes(const RouteContext& context) {
   Identity& identity = context.identity;
   const auto login = [&identity](const Call& call) {
     const nlohmann::json body = call.json();
-    if (!body.is_object() || !body.contains("code") || !body["code"].is_string()) {
-      throw Error(ErrorCode::invalid, "login needs a 'code'", "code");
+    const bool alone = body.is_object() && body.size() == 1 && body.contains("code");
+    if (!alone || !body["code"].is_string()) {
+      throw Error(ErrorCode::invalid, "login needs a 'code', a text, and nothing else", "code");
     }
     const std::optional<Session> session = identity.redeem(body["code"]);
     if (!session) {

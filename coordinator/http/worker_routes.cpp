@@ -16,10 +16,13 @@ Reply finish(Coordinator& core, const Call& call) {
 
 Reply leave(Coordinator& core, const Call& call) {
   const nlohmann::json body = call.json();
-  if (!body.is_object() || !body.contains("worker_id") || !body.contains("incarnation")) {
-    throw Error(ErrorCode::invalid, "leave needs worker_id and incarnation");
-  }
-  core.leave(body["worker_id"], body["incarnation"]);
+  const auto text = [&body](const char* key) {
+    if (!body.is_object() || body.size() != 2 || !body.contains(key) || !body[key].is_string()) {
+      throw Error(ErrorCode::invalid, "leave needs worker_id and incarnation, two texts", key);
+    }
+    return body[key].get<std::string>();
+  };
+  core.leave(text("worker_id"), text("incarnation"));
   return Reply::of(nlohmann::json::object());
 }
 

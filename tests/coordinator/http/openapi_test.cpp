@@ -12,7 +12,7 @@ namespace sarsweep {
 namespace {
 
 struct Described {
-  std::string role, listener;
+  std::string role, listener = "control";
   std::set<std::string> query;
   bool operator==(const Described&) const = default;
 };
