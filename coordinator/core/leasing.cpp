@@ -138,11 +138,26 @@ std::optional<Grant> grant(Core& core, Connection& connection, const WorkerRow& 
   }
 }
 
+// A reply is kept without its tokens, which can be made again.
+std::string kept(LeaseReply reply) {
+  for (Grant& grant : reply.grants) grant.key.grant_token.clear();
+  return json(reply).dump();
+}
+
+LeaseReply given_again(const Core& core, const WorkerRow& worker, const std::string& text) {
+  auto reply = json::parse(text).get<LeaseReply>();
+  for (Grant& grant : reply.grants) {
+    grant.key.grant_token =
+        grant_token(core.incarnation, grant.key.run_id, grant.key.lease_epoch, worker.incarnation);
+  }
+  return reply;
+}
+
 LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& request) {
   const WorkerRow worker = known_worker(core, connection, request.worker_id, request.incarnation);
   WorkerStore workers(connection);
   if (const auto old = workers.find_reply(worker, request.nonce)) {
-    return json::parse(*old).get<LeaseReply>();
+    return given_again(core, worker, *old);
   }
   LeaseReply reply;
   if (!worker.draining && !worker.departed) {
@@ -152,7 +167,7 @@ LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& reques
       if (made) reply.grants.push_back(std::move(*made));
     }
   }
-  workers.save_reply(worker, request.nonce, json(reply).dump(), core.now_ms());
+  workers.save_reply(worker, request.nonce, kept(reply), core.now_ms());
   return reply;
 }
 

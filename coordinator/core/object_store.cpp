@@ -31,7 +31,7 @@ bool is_sha256(const std::string& text) {
 class Descriptor {
  public:
   explicit Descriptor(const fs::path& file)
-      : value_(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)) {
+      : value_(open(file.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644)) {
     if (value_ < 0) fail(file, std::generic_category().message(errno));
   }
   ~Descriptor() { close(value_); }
@@ -42,6 +42,12 @@ class Descriptor {
  private:
   int value_;
 };
+
+// Links in the store lead to files of who knows whom: none is followed.
+bool is_link(const fs::path& file) {
+  std::error_code ignored;
+  return fs::is_symlink(file, ignored);
+}
 
 void make_folder(const fs::path& folder) {
   std::error_code failed;
@@ -64,8 +70,9 @@ fs::path ObjectStore::object(const std::string& sha256) const {
 }
 
 bool ObjectStore::has(const std::string& sha256) const {
+  const fs::path file = object(sha256);
   std::error_code ignored;
-  return fs::is_regular_file(object(sha256), ignored);
+  return !is_link(file) && !is_link(file.parent_path()) && fs::is_regular_file(file, ignored);
 }
 
 void ObjectStore::commit(const std::string& sha256, const fs::path& file) const {
@@ -92,6 +99,7 @@ fs::path ObjectStore::log(const std::string& run, std::int64_t epoch) const {
 void ObjectStore::write_log(const fs::path& file, std::int64_t offset,
                             std::string_view bytes) const {
   make_folder(file.parent_path());
+  if (is_link(file.parent_path())) fail(file, "its folder is a symbolic link");
   const Descriptor out(file);
   while (!bytes.empty()) {
     const ssize_t written = pwrite(out.get(), bytes.data(), bytes.size(), offset);
@@ -104,6 +112,7 @@ void ObjectStore::write_log(const fs::path& file, std::int64_t offset,
 
 std::string ObjectStore::read_log(const fs::path& file, std::int64_t offset,
                                   std::int64_t limit) const {
+  if (is_link(file) || is_link(file.parent_path())) return {};
   std::ifstream in(file, std::ios::binary);
   std::string bytes(static_cast<std::size_t>(std::max<std::int64_t>(limit, 0)), '\0');
   if (!in || !in.seekg(offset)) return {};

@@ -1,5 +1,9 @@
 #include "coordinator/store/database.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -70,6 +74,16 @@ void copy_before_migration(Connection& connection, const std::filesystem::path& 
   if (!std::filesystem::exists(to)) back_up(file, to);
 }
 
+// Makes the file if it is missing, and takes it from everybody else before SQLite gives -wal and
+// -shm the same permissions. What fails here fails in SQLite, which says why.
+const std::filesystem::path& owners_alone(const std::filesystem::path& file) {
+  const int opened = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (opened < 0) return file;
+  ::fchmod(opened, 0600);
+  ::close(opened);
+  return file;
+}
+
 }  // namespace
 
 struct Database::Impl {
@@ -105,7 +119,8 @@ struct Database::Impl {
   }
 };
 
-Database::Database(const std::filesystem::path& file) : impl_(std::make_unique<Impl>(file)) {
+Database::Database(const std::filesystem::path& file)
+    : impl_(std::make_unique<Impl>(owners_alone(file))) {
   copy_before_migration(impl_->writer, file);
   migrate(impl_->writer);
   impl_->thread = std::jthread([this](const std::stop_token& stop) { impl_->serve(stop); });

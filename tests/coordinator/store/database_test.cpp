@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <regex>
 #include <thread>
 
@@ -57,6 +58,21 @@ std::vector<std::string> tables(Connection& c) {
   c.each("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name", {},
          [&](const Row& row) { found.push_back(plain(row.text(0))); });
   return found;
+}
+
+TEST(Database, IsTheOwnersAlone) {
+  Folder folder;
+  {
+    std::ofstream older(folder.file());  // as an older version left it
+    std::filesystem::permissions(folder.file(), std::filesystem::perms(0644));
+  }
+  Database database(folder.file());
+  database.write(Urgency::state,
+                 [](Connection& c) { c.change("INSERT INTO metric_key (name) VALUES ('x')"); });
+  for (const char* ending : {"", "-wal", "-shm"}) {
+    const auto file = folder.file().string() + ending;
+    EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600)) << file;
+  }
 }
 
 TEST(Schema, IsWhatTheMigrationsMake) {
