@@ -1,15 +1,13 @@
 """The charts' module in real chromium: resized, redrawn and closed while Plotly is still at work."""
 import functools
 import http.server
-import os
 import pathlib
 import threading
 import unittest
 
-from playwright.sync_api import sync_playwright
+from chromium import chromium_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PLOTLY = next((ROOT / ".venv").glob("lib/python3*/site-packages/plotly/package_data/plotly.min.js"))
 
 # Forty charts, none of which waits for another: the width of the cards changes while the first draw is under way,
@@ -59,14 +57,11 @@ class Charts(unittest.TestCase):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=ROOT / "dashboard"))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.shutdown)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page()
-            faults = []
-            page.on("pageerror", lambda error: faults.append(error.stack or str(error)))
-            page.goto(f"http://127.0.0.1:{server.server_port}/")
-            lines = page.evaluate(TURMOIL)
-            browser.close()
+        page = chromium_of(type(self)).new_page()
+        faults = []
+        page.on("pageerror", lambda error: faults.append(error.stack or str(error)))
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        lines = page.evaluate(TURMOIL)
         self.assertEqual(faults, [])
         self.assertEqual(lines, 20, "the charts left open show their line")
 

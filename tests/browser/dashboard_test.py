@@ -7,14 +7,14 @@ import pathlib
 import sys
 import unittest
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
+from chromium import chromium_of  # noqa: E402
 from home import Home, small_sweep, workshop  # noqa: E402
 
 SHOTS = pathlib.Path(os.environ.get("SARSWEEP_SHOTS", ROOT / "build/trainer/screenshots"))
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
 class Dashboard(unittest.TestCase):
@@ -26,10 +26,7 @@ class Dashboard(unittest.TestCase):
         cls.addClassCleanup(shop.__exit__, None, None, None)
         cls.home = Home(cls.base / "home", cls.base / "tiny", cls.base / "mini").up()
         cls.addClassCleanup(cls.home.down)
-        cls.playwright = sync_playwright().start()
-        cls.addClassCleanup(cls.playwright.stop)
-        cls.browser = cls.playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        cls.addClassCleanup(cls.browser.close)
+        cls.browser = chromium_of(cls)
         cls.context = cls.browser.new_context(viewport={"width": 1440, "height": 900})
         cls.page = cls.context.new_page()
         cls.faults = []

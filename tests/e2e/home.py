@@ -46,14 +46,18 @@ class Home:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ready_file = self.folder / "ready.json"
         self.process = None
+        self.printed = None  # a file for what it prints, apart from its log
 
     def up(self, workers=1):
+        return self.start("up", "--port", "0", "--workers", str(workers))
+
+    def start(self, *command):
+        """`sarsweep` with a command that serves, once it does; what it prints and what it logs go into up.log."""
         self.ready_file.unlink(missing_ok=True)
         self.log = open(self.folder / "up.log", "ab")
-        self.process = subprocess.Popen(
-            [BIN / "sarsweep", "up", "--home", self.folder, "--port", "0", "--workers", str(workers),
-             "--ready-file", self.ready_file], stdout=self.log, stderr=self.log)
-        until(lambda: self.ready_file.exists() or self.process.poll() is not None, 60, "sarsweep up is ready")
+        self.process = subprocess.Popen([BIN / "sarsweep", *command, "--home", self.folder, "--ready-file", self.ready_file],
+                                        stdout=self.printed or self.log, stderr=self.log)
+        until(lambda: self.ready_file.exists() or self.process.poll() is not None, 60, f"sarsweep {command[0]} is ready")
         assert self.process.poll() is None, (self.folder / "up.log").read_text()
         return self
 
