@@ -213,10 +213,11 @@ class Submission {
   // What has not started takes the file's new word; what has started keeps its own.
   std::int64_t update_row(RunRow existing, const RunRow& run, const DiffRow& row) {
     if (existing.never_started()) {
-      runs_.redefine(existing.id, run);
-    } else {
+      runs_.redefine(existing, run);
+    } else if (existing.position != run.position) {
       runs_.place(existing.id, run.position);
     }
+    if (row.action == PlanAction::kept) return existing.id;
     if (row.action == PlanAction::fresh && existing.state == RunState::cancelled &&
         existing.reason == "withdrawn") {
       runs_.renew(existing, false);
@@ -240,7 +241,10 @@ class Submission {
       parent = row.parent_run->id;
     }
     if (row.action == PlanAction::alias) alias = ids_[*row.alias_index];
-    if (!parent && !alias && !row.existing) return;  // inserted without either
+    const bool inserted_so = !row.existing && !parent && !alias;
+    const bool as_before =
+        row.existing && row.existing->parent == parent && row.existing->alias_of == alias;
+    if (inserted_so || as_before) return;
     runs_.link(ids_[i], parent, alias);
   }
 

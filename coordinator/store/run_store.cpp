@@ -77,6 +77,7 @@ RunRow read_run(const Row& row) {
   return run;
 }
 
+// What the file says of a run, but for its links to other rows.
 SqlValues definition(const RunRow& r) {
   return {r.position,
           r.name,
@@ -87,8 +88,6 @@ SqlValues definition(const RunRow& r) {
           r.cell_hash,
           r.run_hash,
           r.judge_hash,
-          sql(r.alias_of),
-          sql(r.parent),
           r.parent_checkpoint,
           r.config.own,
           r.origins.own,
@@ -105,15 +104,16 @@ SqlValues definition(const RunRow& r) {
 std::int64_t RunStore::insert(const RunRow& row) {
   SqlValues values = definition(row);
   for (const SqlValue& value :
-       SqlValues{row.uid, row.sweep, sql(row.source_run), std::string(to_string(row.state)),
-                 row.reason, row.created_ms, row.created_ms, sql(row.finished_ms)}) {
+       SqlValues{sql(row.alias_of), sql(row.parent), row.uid, row.sweep, sql(row.source_run),
+                 std::string(to_string(row.state)), row.reason, row.created_ms, row.created_ms,
+                 sql(row.finished_ms)}) {
     values.push_back(value);
   }
   connection_.change(R"sql(
     INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
-                     alias_of, parent, parent_checkpoint, config, origins, axes, path_bases, priority,
-                     retries, parent_choice, shared_config, uid, sweep, source_run, state, reason, state_ms,
-                     created_ms, finished_ms)
+                     parent_checkpoint, config, origins, axes, path_bases, priority, retries,
+                     parent_choice, shared_config, alias_of, parent, uid, sweep, source_run, state,
+                     reason, state_ms, created_ms, finished_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
             ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28))sql",
                      values);
@@ -142,15 +142,16 @@ const RunStore::Shared& RunStore::shared(std::int64_t id) {
   return place->second;
 }
 
-void RunStore::redefine(std::int64_t id, const RunRow& row) {
+void RunStore::redefine(const RunRow& known, const RunRow& row) {
   SqlValues values = definition(row);
-  values.emplace_back(id);
+  if (values == definition(known)) return;
+  values.emplace_back(known.id);
   connection_.change(R"sql(
     UPDATE run SET position = ?1, name = ?2, cell = ?3, label = ?4, study = ?5, seed = ?6,
-           cell_hash = ?7, run_hash = ?8, judge_hash = ?9, alias_of = ?10, parent = ?11,
-           parent_checkpoint = ?12, config = ?13, origins = ?14, axes = ?15, path_bases = ?16,
-           priority = ?17, retries = ?18, parent_choice = ?19, shared_config = ?20
-     WHERE id = ?21 AND lease_epoch = 0)sql",
+           cell_hash = ?7, run_hash = ?8, judge_hash = ?9, parent_checkpoint = ?10, config = ?11,
+           origins = ?12, axes = ?13, path_bases = ?14, priority = ?15, retries = ?16,
+           parent_choice = ?17, shared_config = ?18
+     WHERE id = ?19 AND lease_epoch = 0)sql",
                      values);
 }
 

@@ -66,8 +66,9 @@ class RunStore {
   // The common part of many rows' config and origins, for RunRow::shared_config; equal ones are
   // stored once.
   std::int64_t save_shared(const nlohmann::json& config, const nlohmann::json& origins);
-  // Replaces definition and place (names, hashes, config, parent, position), not the life.
-  void redefine(std::int64_t id, const RunRow& row);
+  // Replaces definition and place (names, hashes, config, position) of a run that has not started,
+  // not its life nor its links; writes nothing where they are the same.
+  void redefine(const RunRow& known, const RunRow& row);
   void place(std::int64_t id, std::int64_t position);
   // Links to rows that may have been inserted after this one.
   void link(std::int64_t id, std::optional<std::int64_t> parent,

@@ -43,6 +43,32 @@ TEST(Submit, AnIdenticalFileChangesNothing) {
       2U);
 }
 
+TEST(Submit, AnIdenticalFileLeavesNoTraceInARunsHistory) {
+  Bench bench;
+  bench.sweep.runs = {planned("base"), child_of("base"), planned("waits")};
+  bench.sweep.runs[2].parent = parent_of("child");
+  bench.submit();
+  bench.add_worker();
+  finish_one(bench);
+  const auto history = [&](const std::string& name) {
+    return bench.core->run(bench.run(name)["id"])["events"];
+  };
+  const json before = {history("base"), history("child"), history("waits")};
+  bench.submit();
+  EXPECT_EQ(json({history("base"), history("child"), history("waits")}), before);
+  EXPECT_EQ(bench.state("child"), "queued");
+}
+
+TEST(Submit, ExecChangesReachWhatHasNotStartedAndMoveNothing) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  bench.sweep.runs[0].config.set("resources.priority", config::Value("high"));
+  EXPECT_EQ(bench.submit()["kept"], 1);
+  EXPECT_EQ(bench.core->queue()[0]["priority"], "high");
+  EXPECT_EQ(bench.state("a"), "queued");
+}
+
 TEST(Submit, AKeyIsAnsweredOnceAndBelongsToOneFile) {
   Bench bench;
   bench.sweep.runs = {planned("a")};
