@@ -7,6 +7,7 @@
 #include "coordinator/core/core.h"
 #include "coordinator/core/history_views.h"
 #include "coordinator/core/leasing.h"
+#include "coordinator/core/readiness.h"
 #include "coordinator/core/reaper.h"
 #include "coordinator/core/run_views.h"
 #include "coordinator/core/selector.h"
@@ -115,6 +116,10 @@ std::filesystem::path Coordinator::artifact(const std::string& sha256) const {
 }
 std::string Coordinator::prometheus() const {
   return impl_->core.database.read([&](Connection& c) { return prometheus_text(impl_->core, c); });
+}
+
+std::vector<std::string> Coordinator::why_not_ready() const {
+  return coordinator::why_not_ready(impl_->core);
 }
 
 json Coordinator::back_up() {

@@ -81,6 +81,8 @@ class Coordinator {
   // Copies the database to a new file in <home>/backups, named by the time, while everything goes
   // on: {"file", "bytes", "schema", "sweeps", "runs", "points"}.
   nlohmann::json back_up();
+  // Why no work should be sent here now: a full disk, an unreadable database; empty: it may.
+  std::vector<std::string> why_not_ready() const;
 
   // ---- workers ----
   RegisterReply register_worker(const RegisterRequest& request);

@@ -8,6 +8,7 @@
 
 #include "coordinator/core/best_parent.h"
 #include "coordinator/core/holds.h"
+#include "coordinator/core/readiness.h"
 #include "coordinator/core/scheduler.h"
 #include "coordinator/store/attempt_store.h"
 #include "coordinator/store/run_store.h"
@@ -175,6 +176,14 @@ std::string prometheus_text(const Core& core, Connection& connection) {
     text +=
         fmt::format("sarsweep_attempts_total{{end=\"{}\"}} {}\n", to_string(end), n.value_or(0));
   }
+  const Ground ground = look_at_ground(core);
+  text += "# HELP sarsweep_disk_free_bytes Free space by folder.\n";
+  text += "# TYPE sarsweep_disk_free_bytes gauge\n";
+  text += fmt::format("sarsweep_disk_free_bytes{{folder=\"home\"}} {}\n", ground.home_bytes);
+  text += fmt::format("sarsweep_disk_free_bytes{{folder=\"store\"}} {}\n", ground.store_bytes);
+  text += "# HELP sarsweep_database_bytes The database and its log.\n";
+  text += "# TYPE sarsweep_database_bytes gauge\n";
+  text += fmt::format("sarsweep_database_bytes {}\n", ground.database_bytes);
   return text;
 }
 

@@ -7,6 +7,10 @@ namespace sarsweep::coordinator {
 
 std::vector<Route> health_routes(const RouteContext& context) {
   const auto fine = [](const Call&) { return Reply::of({{"ok", true}}); };
+  const auto ready = [context](const Call&) {
+    const std::vector<std::string> reasons = context.coordinator.why_not_ready();
+    return Reply::of({{"ok", reasons.empty()}, {"reasons", reasons}}, reasons.empty() ? 200 : 503);
+  };
   const auto info = [context](const Call&) {
     return Reply::of({{"version", SARSWEEP_VERSION},
                       {"data_url", *context.data_url},
@@ -20,7 +24,7 @@ std::vector<Route> health_routes(const RouteContext& context) {
   const auto back_up = [context](const Call&) { return Reply::of(context.coordinator.back_up()); };
   return {
       {"GET", "/healthz", Role::nobody, Listener::control, {}, 0, fine},
-      {"GET", "/readyz", Role::nobody, Listener::control, {}, 0, fine},
+      {"GET", "/readyz", Role::nobody, Listener::control, {}, 0, ready},
       {"GET", "/api/v1/info", Role::viewer, Listener::control, {}, 0, info},
       {"GET", "/metrics", Role::viewer, Listener::control, {}, 0, metrics},
       {"POST", "/api/v1/backups", Role::admin, Listener::control, {}, 1024, back_up},

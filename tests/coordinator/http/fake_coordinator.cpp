@@ -34,6 +34,11 @@ nlohmann::json Coordinator::apply_verb(const std::string& id, Verb verb, bool fr
                                        const std::string&) {
   return {{"id", id}, {"verb", to_string(verb)}, {"from_scratch", from_scratch}};
 }
+std::vector<std::string> Coordinator::why_not_ready() const {
+  if (std::filesystem::exists(impl_->options.home / "full"))
+    return {"3 MB free in the home folder"};
+  return {};
+}
 nlohmann::json Coordinator::sweeps() const { return nlohmann::json::array(); }
 nlohmann::json Coordinator::sweep(const std::string& name) const {
   if (name == "boom") throw std::runtime_error("a secret path");

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include <nlohmann/json.hpp>
 
 #include "schema/base/digest.h"
@@ -22,6 +24,16 @@ TEST(HttpServer, AnswersTheAdminWithATokenAndNobodyWithout) {
   EXPECT_EQ(status_of(s.ask("GET", "/api/v1/sweeps", s.bearer())), 200);
   EXPECT_EQ(status_of(s.ask("GET", "/api/v1/sweeps")), 401);
   EXPECT_EQ(status_of(s.ask("GET", "/healthz")), 200);
+}
+
+TEST(HttpServer, IsNotReadyWhereTheCoordinatorSaysSo) {
+  const Served s;
+  EXPECT_EQ(status_of(s.ask("GET", "/readyz")), 200);
+  std::ofstream(s.home.path() / "full") << "x";
+  const std::string reply = s.ask("GET", "/readyz");
+  EXPECT_EQ(status_of(reply), 503);
+  EXPECT_EQ(document(reply)["reasons"][0], "3 MB free in the home folder");
+  EXPECT_EQ(status_of(s.ask("GET", "/healthz")), 200) << "it answers all the same";
 }
 
 TEST(HttpServer, TurnsErrorsIntoOneShapeAndKeepsUnexpectedTextToItself) {
