@@ -7,7 +7,15 @@ const short = (key) => key.replace(/^eval\//, "").replaceAll("_", " ");
 const ACTIVE = ["leased", "running", "pausing", "cancelling"];
 
 function axis_text(value) {
-  return value === undefined || value === null ? "–" : typeof value === "number" ? number(value) : String(value);
+  if (value === undefined || value === null) return "–";
+  if (typeof value === "number") return number(value);
+  if (typeof value !== "object") return String(value);
+  if (value.best !== undefined) return `${value.best}#${value.index + 1}`;  // a parent chosen by result
+  return value.run ?? JSON.stringify(value);
+}
+
+function axis_cell(value) {
+  return h("td", {class: typeof value === "number" ? "nowrap" : null}, axis_text(value));
 }
 
 // What a table can show: {key, title, numeric, value(row), cell(row)}.
@@ -20,7 +28,7 @@ function columns(sweep, rows) {
     metric_column(sweep.objective.metric, true),
     ...axes.map((axis) => ({
       key: axis, title: axis, value: (row) => row.axes?.[axis],
-      cell: (row) => h("td", {}, axis_text(row.axes?.[axis])),
+      cell: (row) => axis_cell(row.axes?.[axis]),
     })),
     ...(sweep.report ?? []).filter((key) => key !== sweep.objective.metric).map((key) => metric_column(key, false)),
     {key: "n", title: "n", numeric: true, value: (row) => row.n_images,
