@@ -77,7 +77,7 @@ config::Condition condition_of(const std::string& text) {
     const std::vector<std::string> fields = config::spread(clause.field);
     if (std::all_of(fields.begin(), fields.end(), config::find_field)) continue;
     const std::string nearest = config::nearest_field(clause.field);
-    throw Error(ErrorCode::invalid,
+    throw Error(ErrorCode::not_found,
                 fmt::format("where: no field is called '{}'; {}", clause.field,
                             nearest.empty() ? "sarsweep explain lists them"
                                             : "did you mean '" + nearest + "'?"),
