@@ -17,21 +17,6 @@ namespace {
 
 bool has_ended(RunState state) { return is_terminal(state) || state == RunState::blocked; }
 
-// The runs behind a study's rows, each once: an alias stands for the run it names.
-std::vector<RunRow> runs_of_study(Connection& connection, std::int64_t sweep,
-                                  const std::string& study) {
-  RunStore store(connection);
-  std::vector<RunRow> runs;
-  for (RunRow& row : store.of_sweep(sweep)) {
-    if (row.study != study) continue;
-    if (row.alias_of) row = store.need(*row.alias_of);
-    const bool known = std::any_of(runs.begin(), runs.end(),
-                                   [&](const RunRow& other) { return other.id == row.id; });
-    if (!known) runs.push_back(std::move(row));
-  }
-  return runs;
-}
-
 // nullopt where the run has no finite value that belongs to the checkpoint.
 std::optional<double> value_of(Connection& connection, const RunRow& run, const std::string& by,
                                const std::string& which) {
@@ -56,7 +41,7 @@ std::optional<sweep::BestRef> best_ref_of(const RunRow& run) {
 
 StudyLook look_at_study(Connection& connection, std::int64_t sweep, const std::string& study) {
   StudyLook look;
-  for (const RunRow& run : runs_of_study(connection, sweep, study)) {
+  for (const StudyRun& run : RunStore(connection).of_study(sweep, study)) {
     if (has_ended(run.state)) continue;
     if (look.left++ == 0) look.next = run.name;
   }
@@ -65,8 +50,10 @@ StudyLook look_at_study(Connection& connection, std::int64_t sweep, const std::s
 
 ParentChooser::Ranking ParentChooser::rank(const RunRow& child, const sweep::BestRef& best) {
   Ranking cells;
-  for (RunRow& run : runs_of_study(connection_, child.sweep, best.study)) {
-    if (run.state != RunState::done) continue;
+  RunStore runs(connection_);
+  for (const StudyRun& member : runs.of_study(child.sweep, best.study)) {
+    if (member.state != RunState::done) continue;
+    RunRow run = runs.need(member.id);
     const auto value = value_of(connection_, run, best.by, child.parent_checkpoint);
     if (!value) continue;
     auto cell = std::find_if(cells.begin(), cells.end(),

@@ -18,48 +18,56 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kImages = "eval/n";
+
 // One row of the board: the runs of a cell, one a seed.
 struct Cell {
   std::vector<RunRow> runs;
   std::vector<std::string> aliases;
   std::vector<RunRow> done;         // the data of the finished ones
   std::vector<std::int64_t> seeds;  // of each of `done`
+  std::map<std::string, std::vector<std::optional<double>>> values;  // by metric, of each of `done`
   std::string protocol_hash;
   std::optional<double> objective;
 };
 
-// The last value of a run; nullopt where there is none or it is not a number.
-std::optional<double> last_of(Connection& connection, const RunRow& data, const std::string& key) {
-  const std::optional<MetricPoint> point = MetricStore(connection).last(data.id, key);
-  if (!point || std::isnan(point->value)) return std::nullopt;
-  return point->value;
+// Takes down each run's last value of each metric; nullopt where there is none or it is not a
+// number.
+void read_values(Connection& connection, Cell& cell, const json& keys) {
+  MetricStore metrics(connection);
+  for (const std::string key : keys) {
+    for (const RunRow& run : cell.done) {
+      const std::optional<MetricPoint> point = metrics.last(run.id, key);
+      const bool known = point && !std::isnan(point->value);
+      cell.values[key].push_back(known ? std::optional(point->value) : std::nullopt);
+    }
+  }
 }
 
 // The mean over the finished seeds; nullopt unless every one of them has a value.
-std::optional<double> mean_of(Connection& connection, const Cell& cell, const std::string& key) {
+std::optional<double> mean_of(const Cell& cell, const std::string& key) {
+  const auto found = cell.values.find(key);
+  if (found == cell.values.end()) return std::nullopt;
   double sum = 0;
-  for (const RunRow& run : cell.done) {
-    const std::optional<double> value = last_of(connection, run, key);
+  for (const std::optional<double>& value : found->second) {
     if (!value) return std::nullopt;
     sum += *value;
   }
-  if (cell.done.empty()) return std::nullopt;
-  return sum / static_cast<double>(cell.done.size());
+  return sum / static_cast<double>(found->second.size());
 }
 
 // The mean difference to the baseline over the seeds that both have finished; nullopt for the
 // baseline itself, where no seed is common or one has no value, and between protocols.
-std::optional<double> delta_of(Connection& connection, const Cell& cell, const Cell& baseline,
-                               const std::string& key) {
+std::optional<double> delta_of(const Cell& cell, const Cell& baseline, const std::string& key) {
   if (&cell == &baseline || cell.protocol_hash != baseline.protocol_hash) return std::nullopt;
   double sum = 0;
   int pairs = 0;
   for (std::size_t i = 0; i < cell.done.size(); ++i) {
     const auto other = std::find(baseline.seeds.begin(), baseline.seeds.end(), cell.seeds[i]);
     if (other == baseline.seeds.end()) continue;
-    const RunRow& paired = baseline.done[static_cast<std::size_t>(other - baseline.seeds.begin())];
-    const std::optional<double> value = last_of(connection, cell.done[i], key);
-    const std::optional<double> base = last_of(connection, paired, key);
+    const auto paired = static_cast<std::size_t>(other - baseline.seeds.begin());
+    const std::optional<double>& value = cell.values.at(key)[i];
+    const std::optional<double>& base = baseline.values.at(key)[paired];
     if (!value || !base) return std::nullopt;
     sum += *value - *base;
     ++pairs;
@@ -116,7 +124,7 @@ std::vector<Cell> cells_of(Connection& connection, const SweepRow& sweep) {
 }
 
 void judge(Connection& connection, Cell& cell, const std::string& metric) {
-  cell.objective = mean_of(connection, cell, metric);
+  cell.objective = mean_of(cell, metric);
   for (const RunRow& run : cell.done) {
     const auto results = ArtifactStore(connection).evaluations(run.id);
     if (results.empty()) continue;
@@ -168,19 +176,18 @@ json row_of(Connection& connection, const Cell& cell, const Cell& baseline, cons
   for (const RunRow& run : cell.runs) ++states[std::string(to_string(run.state))];
   json metrics = json::object();
   for (const json& key : report) {
-    const auto mean = mean_of(connection, cell, key);
+    const auto mean = mean_of(cell, key);
     if (!mean) {
       metrics[key.get<std::string>()] = nullptr;
       continue;
     }
-    metrics[key.get<std::string>()] = {
-        {"mean", number_json(*mean)},
-        {"low", nullptr},
-        {"high", nullptr},
-        {"delta", optional_json(delta_of(connection, cell, baseline, key))},
-        {"p", nullptr}};
+    metrics[key.get<std::string>()] = {{"mean", number_json(*mean)},
+                                       {"low", nullptr},
+                                       {"high", nullptr},
+                                       {"delta", optional_json(delta_of(cell, baseline, key))},
+                                       {"p", nullptr}};
   }
-  const auto images = mean_of(connection, cell, "eval/n");
+  const auto images = mean_of(cell, kImages);
   double progress = 0;
   const json members = members_of(connection, cell, progress);
   return {{"rank", nullptr},
@@ -230,9 +237,13 @@ json reported(const SweepRow& sweep) {
 json leaderboard_view(Connection& connection, const std::string& name) {
   const SweepRow sweep = SweepStore(connection).need(name);
   std::vector<Cell> cells = cells_of(connection, sweep);
-  for (Cell& cell : cells) judge(connection, cell, sweep.objective_metric);
-  const std::map<std::string, std::size_t> baselines = baselines_of(cells, sweep);
   const json report = reported(sweep);
+  for (Cell& cell : cells) {
+    read_values(connection, cell, report);
+    if (!cell.values.contains(kImages)) read_values(connection, cell, {kImages});
+    judge(connection, cell, sweep.objective_metric);
+  }
+  const std::map<std::string, std::size_t> baselines = baselines_of(cells, sweep);
   json board = json::array();
   std::string front;  // the protocol of the best
   int rank = 0;

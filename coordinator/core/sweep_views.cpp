@@ -42,15 +42,31 @@ json summary(Connection& connection, const SweepRow& sweep) {
           {"counts", counts}};
 }
 
-std::string why_waiting(Connection& connection, const RunRow& run, std::int64_t ahead) {
+// How many runs of a study are to go, each study counted once.
+class StudyCounts {
+ public:
+  explicit StudyCounts(Connection& connection) : connection_(connection) {}
+  std::int64_t left(std::int64_t sweep, const std::string& study) {
+    const auto [place, fresh] = left_.try_emplace({sweep, study});
+    if (fresh) place->second = look_at_study(connection_, sweep, study).left;
+    return place->second;
+  }
+
+ private:
+  Connection& connection_;
+  std::map<std::pair<std::int64_t, std::string>, std::int64_t> left_;
+};
+
+std::string why_waiting(Connection& connection, StudyCounts& studies, const RunRow& run,
+                        std::int64_t ahead) {
   if (run.state == RunState::backoff) return "tries again after: " + run.reason;
   if (run.state == RunState::waiting && run.parent) {
     const RunRow parent = RunStore(connection).need(*run.parent);
     return fmt::format("waits for {}, which is {}", parent.name, to_string(parent.state));
   }
   if (const auto best = best_ref_of(run); best && run.state == RunState::waiting) {
-    const StudyLook study = look_at_study(connection, run.sweep, best->study);
-    return fmt::format("waits for the best of {}: {} to go", best->study, study.left);
+    return fmt::format("waits for the best of {}: {} to go", best->study,
+                       studies.left(run.sweep, best->study));
   }
   if (run.state == RunState::blocked) return run.reason;
   const std::string held = held_remark(connection, run.sweep);
@@ -115,6 +131,7 @@ json sweep_view(Connection& connection, const std::string& name) {
 json queue_view(Connection& connection) {
   static constexpr const char* kPriority[] = {"low", "normal", "high"};
   RunStore runs(connection);
+  StudyCounts studies(connection);
   json out = json::array();
   for (const RunState state :
        {RunState::queued, RunState::backoff, RunState::waiting, RunState::blocked}) {
@@ -133,7 +150,7 @@ json queue_view(Connection& connection) {
                      {"name", run.name},
                      {"sweep", run.sweep_name},
                      {"state", to_string(run.state)},
-                     {"reason", why_waiting(connection, run, ahead)},
+                     {"reason", why_waiting(connection, studies, run, ahead)},
                      {"priority", kPriority[run.priority + 1]}});
     }
   }

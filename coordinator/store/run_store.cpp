@@ -216,6 +216,16 @@ std::vector<RunRow> RunStore::all() { return select("", {}); }
 std::vector<RunRow> RunStore::of_sweep(std::int64_t sweep) {
   return select("WHERE r.sweep = ?1", {sweep});
 }
+std::vector<StudyRun> RunStore::of_study(std::int64_t sweep, const std::string& study) {
+  std::vector<StudyRun> runs;
+  connection_.each(R"sql(
+    SELECT t.id, t.name, t.state FROM run r JOIN run t ON t.id = COALESCE(r.alias_of, r.id)
+     WHERE r.sweep = ?1 AND r.study = ?2 GROUP BY t.id ORDER BY MIN(r.position), t.id)sql",
+                   {sweep, study}, [&](const Row& row) {
+                     runs.push_back({row.integer(0), row.text(1), parsed_state(row.text(2))});
+                   });
+  return runs;
+}
 std::vector<RunRow> RunStore::in_state(RunState state) {
   return select("WHERE r.state = ?1 AND r.alias_of IS NULL", {std::string(to_string(state))});
 }

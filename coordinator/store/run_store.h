@@ -57,6 +57,13 @@ struct Move {
   std::optional<std::int64_t> not_before_ms = std::nullopt;  // with `backoff` only
 };
 
+// A run behind a row of a study; an alias stands for the run it names.
+struct StudyRun {
+  std::int64_t id = 0;
+  std::string name;
+  RunState state = RunState::queued;
+};
+
 // The runs, over one connection and inside its transaction.
 class RunStore {
  public:
@@ -83,6 +90,8 @@ class RunStore {
   RunRow need_uid(const std::string& uid);  // Throws Error(not_found).
   std::vector<RunRow> all();                // in submit order
   std::vector<RunRow> of_sweep(std::int64_t sweep);
+  // Each once, in the order of the file. Reads no documents.
+  std::vector<StudyRun> of_study(std::int64_t sweep, const std::string& study);
   std::vector<RunRow> in_state(RunState state);  // aliases left out
   std::vector<RunRow> with_hash(const std::string& run_hash);
   std::optional<RunRow> find_name(std::int64_t sweep, const std::string& name);
