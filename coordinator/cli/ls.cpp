@@ -31,15 +31,9 @@ std::string run_table(const std::vector<nlohmann::json>& runs) {
 }
 
 Exit ls(Session& session, const LsOptions& options) {
-  client::Query query;
-  const auto narrow = [&query](const char* key, const std::string& value) {
-    if (!value.empty()) query.emplace_back(key, value);
-  };
-  narrow("selector", options.selector);
-  narrow("sweep", options.sweep.empty() ? "" : sweep_name(options.sweep));
-  narrow("study", options.study);
-  narrow("state", options.state);
-  narrow("where", options.where);
+  client::Query query = query_of(options.selector, options.state, options.where);
+  narrow(query, "sweep", options.sweep.empty() ? "" : sweep_name(options.sweep));
+  narrow(query, "study", options.study);
   const auto runs = fetch_runs(session, query);
   if (session.as_document()) {
     session.print_document(runs);

@@ -7,18 +7,20 @@ namespace {
 
 constexpr std::size_t kPage = 1000;
 
-client::Query query_of(const std::string& selector, const Selection& selection) {
-  client::Query query;
-  const auto narrow = [&query](const char* key, const std::string& value) {
-    if (!value.empty()) query.emplace_back(key, value);
-  };
-  narrow("selector", selector);
-  narrow("state", selection.state);
-  narrow("where", selection.where);
-  return query;
+}  // namespace
+
+void narrow(client::Query& query, const char* key, const std::string& value) {
+  if (!value.empty()) query.emplace_back(key, value);
 }
 
-}  // namespace
+client::Query query_of(const std::string& selector, const std::string& state,
+                       const std::string& where) {
+  client::Query query;
+  narrow(query, "selector", selector);
+  narrow(query, "state", state);
+  narrow(query, "where", where);
+  return query;
+}
 
 std::vector<nlohmann::json> fetch_runs(Session& session, const client::Query& query) {
   std::vector<nlohmann::json> runs;
@@ -40,7 +42,8 @@ std::vector<nlohmann::json> select_runs(Session& session, const Selection& selec
   std::vector<std::string> selectors = selection.selectors;
   if (selectors.empty()) selectors = {""};  // all of them
   for (const std::string& selector : selectors) {
-    for (const auto& run : fetch_runs(session, query_of(selector, selection))) {
+    for (const auto& run :
+         fetch_runs(session, query_of(selector, selection.state, selection.where))) {
       if (seen.insert(run.at("id")).second) selected.push_back(run);
     }
   }

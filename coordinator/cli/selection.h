@@ -16,6 +16,11 @@ std::vector<nlohmann::json> select_runs(Session& session, const Selection& selec
 // The one run that `selector` names. Throws Error(invalid) where it names several.
 nlohmann::json select_run(Session& session, const std::string& selector);
 
+// The query of GET /api/v1/runs; what is empty narrows nothing.
+client::Query query_of(const std::string& selector, const std::string& state,
+                       const std::string& where);
+void narrow(client::Query& query, const char* key, const std::string& value);
+
 // All pages of GET /api/v1/runs.
 std::vector<nlohmann::json> fetch_runs(Session& session, const client::Query& query);
 

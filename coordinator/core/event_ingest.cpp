@@ -38,17 +38,12 @@ double number_of(const json& value) {
               "a metric is neither a number nor nan, inf, -inf: " + value.dump());
 }
 
-// A whole number of [low, high]. The library would make some integer of 1.5 and of 1e300.
 std::int64_t whole(const json& event, const char* key, std::int64_t low = 0,
                    std::int64_t high = std::numeric_limits<std::int64_t>::max()) {
-  const json& value = event.at(key);
-  const bool above =
-      value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(high);
-  if (!value.is_number_integer() || above || value.get<std::int64_t>() < low) {
-    throw Error(ErrorCode::invalid,
-                std::string(key) + " must be a whole number from " + std::to_string(low));
-  }
-  return value.get<std::int64_t>();
+  const auto number = whole_number(event.at(key));
+  if (number && *number >= low && *number <= high) return *number;
+  throw Error(ErrorCode::invalid,
+              std::string(key) + " must be a whole number from " + std::to_string(low));
 }
 
 std::int64_t bytes_of(const json& event) {

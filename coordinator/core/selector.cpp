@@ -11,8 +11,6 @@
 namespace sarsweep::coordinator {
 namespace {
 
-using nlohmann::json;
-
 constexpr std::size_t kShownCandidates = 10;
 
 std::string full_name(const RunRow& run) { return run.sweep_name + "/" + run.name; }
@@ -86,21 +84,11 @@ config::Condition condition_of(const std::string& text) {
   return condition;
 }
 
-// The value of a field, or of text_encoders.X where both agree.
-json value_in(const json& config, const std::string& field) {
-  json common;
-  for (const std::string& name : config::spread(field)) {
-    const json value = config.value(name, json());
-    if (value.is_null() || (!common.is_null() && common != value)) return nullptr;
-    common = value;
-  }
-  return common;
-}
-
 bool satisfies(const RunRow& run, const config::Condition& condition) {
-  const json config = run.config.whole();
-  return config::holds(condition,
-                       [&](const std::string& field) { return value_in(config, field); });
+  return config::holds(condition, [&](const std::string& field) {
+    return config::joint_value(field,
+                               [&](const std::string& name) { return run.config.value(name); });
+  });
 }
 
 }  // namespace

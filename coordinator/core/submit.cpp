@@ -39,7 +39,7 @@ json counts_of(const ExpandedSweep& expanded, const SweepDiff& diff) {
 
 json parent_name(const ExpandedSweep& expanded, const PlannedRun& run, const DiffRow& row) {
   if (run.parent && run.parent->best) {
-    return fmt::format("{}#{}", run.parent->best->study, run.parent->best->index + 1);
+    return sweep::rank_name(run.parent->best->study, run.parent->best->index);
   }
   if (row.parent_index) return expanded.runs[*row.parent_index].name;
   if (row.parent_run) return row.parent_run->sweep_name + "/" + row.parent_run->name;

@@ -1,5 +1,6 @@
 #include "coordinator/http/routes.h"
 #include "schema/base/error.h"
+#include "schema/base/json_text.h"
 
 namespace sarsweep::coordinator {
 namespace {
@@ -21,12 +22,12 @@ Reply appended(const DataOutcome& outcome) {
 Reply missing(Coordinator& core, const Call& call) {
   static constexpr const char* kNeeds = "missing needs run_id, lease_epoch and sha256: [text]";
   const nlohmann::json body = call.json();
-  const bool whole = body.is_object() && body.size() == 3 && body.contains("lease_epoch") &&
-                     body["lease_epoch"].is_number_integer();
-  if (!whole) throw Error(ErrorCode::invalid, kNeeds);
+  const auto epoch = body.is_object() && body.size() == 3 && body.contains("lease_epoch")
+                         ? whole_number(body["lease_epoch"])
+                         : std::nullopt;
+  if (!epoch) throw Error(ErrorCode::invalid, kNeeds);
   try {
-    const LeaseKey key = {body.at("run_id"), body.at("lease_epoch"),
-                          call.header("x-sarsweep-grant")};
+    const LeaseKey key = {body.at("run_id"), *epoch, call.header("x-sarsweep-grant")};
     return Reply::of({{"missing", core.missing_artifacts(key, body.at("sha256"))}});
   } catch (const nlohmann::json::exception&) {
     throw Error(ErrorCode::invalid, kNeeds);

@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "coordinator/sweep/names.h"
 #include "coordinator/sweep/rows.h"
-#include "schema/config/field_value.h"
 
 namespace sarsweep::sweep {
 namespace {
@@ -75,14 +75,13 @@ class Ancestry {
 
   void report_unknown(const CellParent& parent) {
     const std::string& name = parent.best->study;
-    std::string proposal = "the best is taken from a study of the same file";
-    for (const Study& study : file_.studies) {
-      if (name.size() < 64 && config::edit_distance(study.name, name) <= 2) {
-        proposal = "did you mean '" + study.name + "'?";
-      }
-    }
+    std::vector<std::string> names;
+    for (const Study& study : file_.studies) names.push_back(study.name);
+    const std::string nearest = nearest_name(name, names);
     diagnostics_.error(parent.place, "unknown_parent",
-                       "the parent's study '" + name + "' is no study of this sweep", proposal);
+                       "the parent's study '" + name + "' is no study of this sweep",
+                       nearest.empty() ? "the best is taken from a study of the same file"
+                                       : "did you mean '" + nearest + "'?");
   }
 
   // Follows what is missing until a node comes again: that one is its own ancestor.

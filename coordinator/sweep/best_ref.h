@@ -17,6 +17,11 @@ struct BestRef {
   bool operator==(const BestRef&) const = default;
 };
 
+// "te_rank#2": the second of the ranking, as plans and labels show it.
+inline std::string rank_name(const std::string& study, std::int64_t index) {
+  return study + "#" + std::to_string(index + 1);
+}
+
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BestRef, study, by, index, per_seed)
 
 }  // namespace sarsweep::sweep

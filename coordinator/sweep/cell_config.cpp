@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "coordinator/sweep/best_parent.h"
+#include "coordinator/sweep/names.h"
 #include "coordinator/sweep/protocol.h"
 #include "schema/config/condition.h"
 #include "schema/config/fields.h"
@@ -68,12 +69,9 @@ void check_protocol(const Cell& cell, const config::RunValues& active,
   if (std::find(known.begin(), known.end(), name) != known.end()) return;
   for (const FileProtocol& protocol : of_file) known.push_back(protocol.name);
   const Setting* given = cell.row.find("eval.protocol");
-  std::string proposal = "for example " + known.front();
-  for (const std::string& candidate : known) {
-    if (name.size() < 64 && config::edit_distance(name, candidate) <= 2) {
-      proposal = "did you mean '" + candidate + "'?";
-    }
-  }
+  const std::string nearest = nearest_name(name, known);
+  const std::string proposal =
+      nearest.empty() ? "for example " + known.front() : "did you mean '" + nearest + "'?";
   const std::string message = "there is no protocol '" + name + "'";
   if (given != nullptr && given->from_set) {
     diagnostics.set_error("eval.protocol", "unknown_protocol", message, proposal);

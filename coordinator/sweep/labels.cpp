@@ -81,10 +81,7 @@ std::vector<std::string> swept_fields(std::span<const Cell> cells) {
 }
 
 std::string model_name(const json& model) {
-  if (is_best(model)) {
-    return model["best"].get<std::string>() + "#" +
-           std::to_string(model["index"].get<std::int64_t>() + 1);
-  }
+  if (is_best(model)) return rank_name(model["best"], model["index"]);
   return model.is_object() ? model["run"].get<std::string>() : config::display(model);
 }
 

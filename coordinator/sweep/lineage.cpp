@@ -133,10 +133,9 @@ class Connector {
                          "let one of them start from a model folder");
       return;
     }
-    std::string nearest;
-    for (const auto& [name, index] : index_) {
-      if (parent.cell.size() < 64 && config::edit_distance(name, parent.cell) <= 2) nearest = name;
-    }
+    std::vector<std::string> names;
+    for (const auto& [name, index] : index_) names.push_back(name);
+    const std::string nearest = nearest_name(parent.cell, names);
     diagnostics_.error(parent.place, "unknown_parent",
                        "the parent '" + parent.cell + "' is no run of this sweep",
                        nearest.empty() ? "write SWEEP/NAME for a run of another sweep"
@@ -174,12 +173,13 @@ class Connector {
   void check_baseline(std::size_t study) {
     const std::string& wanted = file_.studies[study].baseline;
     if (wanted.empty()) return;
-    std::string nearest;
+    std::vector<std::string> names;
     for (const Cell& cell : cells_) {
       if (cell.study != study) continue;
       if (cell.name == wanted) return;
-      if (wanted.size() < 64 && config::edit_distance(cell.name, wanted) <= 2) nearest = cell.name;
+      names.push_back(cell.name);
     }
+    const std::string nearest = nearest_name(wanted, names);
     diagnostics_.error(file_.studies[study].baseline_place, "unknown_baseline",
                        "the baseline '" + wanted + "' is no run of this study",
                        nearest.empty() ? "name one of its runs without its seed"

@@ -65,6 +65,20 @@ std::string as_name(std::string text) {
   return text.substr(first, text.find_last_not_of('-') - first + 1);
 }
 
+std::string nearest_name(const std::string& written, const std::vector<std::string>& candidates) {
+  constexpr std::size_t kLongest = 63;  // bounds the work on hostile input
+  if (written.size() > kLongest) return {};
+  std::string nearest;
+  int least = 3;
+  for (const std::string& candidate : candidates) {
+    const int distance = config::edit_distance(candidate, written);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = candidate;
+  }
+  return nearest;
+}
+
 std::string fill_template(const std::string& text, const config::RunValues& config) {
   std::string filled;
   std::size_t at = 0;

@@ -2,6 +2,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "coordinator/sweep/cell.h"
 
@@ -19,5 +20,9 @@ std::string as_name(std::string text);
 // The template with each {field} replaced by its active value (nothing where it is inactive) and
 // what may not stand in a name by '-'. Throws Error(invalid) for an unknown field or an open brace.
 std::string fill_template(const std::string& text, const config::RunValues& config);
+
+// The candidate nearest to what was written, within edit distance 2; empty: none, or it is too long
+// to be a slip.
+std::string nearest_name(const std::string& written, const std::vector<std::string>& candidates);
 
 }  // namespace sarsweep::sweep

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "schema/config/condition.h"
+
 namespace sarsweep::sweep {
 namespace {
 
@@ -42,15 +44,10 @@ const Setting* Row::find(std::string_view field) const {
 }
 
 json Row::value(const std::string& field) const {
-  json common;
-  for (const std::string& name : config::spread(field)) {
+  return config::joint_value(field, [this](const std::string& name) {
     const Setting* setting = find(name);
-    if (setting == nullptr || (!common.is_null() && common != setting->value.json())) {
-      return nullptr;
-    }
-    common = setting->value.json();
-  }
-  return common;
+    return setting == nullptr ? json() : setting->value.json();
+  });
 }
 
 config::RunValues Row::values() const {

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "coordinator/sweep/known_metrics.h"
+#include "coordinator/sweep/names.h"
 #include "schema/config/field_value.h"
 
 namespace sarsweep::sweep {
@@ -334,13 +335,9 @@ void report_key(const YamlEntry& entry, const std::vector<std::string_view>& leg
                       "this version does not support '" + entry.key + "'", "leave it out");
     return;
   }
-  std::string proposal = fmt::format("legal here: {}", fmt::join(legal, ", "));
-  for (const std::string_view key : legal) {
-    if (entry.key.size() < 64 && config::edit_distance(entry.key, key) <= 2) {
-      proposal = fmt::format("did you mean '{}'?", key);
-      break;
-    }
-  }
+  const std::string nearest = nearest_name(entry.key, {legal.begin(), legal.end()});
+  std::string proposal = nearest.empty() ? fmt::format("legal here: {}", fmt::join(legal, ", "))
+                                         : fmt::format("did you mean '{}'?", nearest);
   if (LayerReader::is_field(entry.key) || LayerReader::is_group(entry.key))
     proposal = "move it under base";
   diagnostics.error(entry.place, "unknown_key", "unknown key '" + entry.key + "' in " + where,

@@ -1,6 +1,7 @@
 #include "schema/base/json_text.h"
 
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -84,6 +85,14 @@ json parse_json(std::string_view text, std::string_view what, const JsonLimits& 
   BoundsCheck check(limits, what);
   json::sax_parse(text, &check);
   return json::parse(text);
+}
+
+std::optional<std::int64_t> whole_number(const nlohmann::json& value) {
+  if (!value.is_number_integer()) return std::nullopt;
+  if (value.is_number_unsigned() && !std::in_range<std::int64_t>(value.get<std::uint64_t>())) {
+    return std::nullopt;
+  }
+  return value.get<std::int64_t>();
 }
 
 std::string canonical_json(const json& document) { return document.dump(); }

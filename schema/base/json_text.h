@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,10 @@ struct JsonLimits {
 // in the message of the Error(invalid) it throws.
 nlohmann::json parse_json(std::string_view text, std::string_view what,
                           const JsonLimits& limits = {});
+
+// A whole number that fits; nullopt for 1.5, 1e300, true and 2^63, of each of which the library
+// alone would make some integer.
+std::optional<std::int64_t> whole_number(const nlohmann::json& value);
 
 // Canonical JSON: sorted keys, no spaces, shortest round-trip numbers. Equal documents, equal
 // bytes.

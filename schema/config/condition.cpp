@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "schema/base/error.h"
+#include "schema/config/fields.h"
 
 namespace sarsweep::config {
 namespace {
@@ -136,6 +137,16 @@ bool ordered(const json& a, Comparison comparison, const json& b) {
 }
 
 }  // namespace
+
+json joint_value(const std::string& field, const FieldLookup& lookup) {
+  json common;
+  for (const std::string& name : spread(field)) {
+    json value = lookup(name);
+    if (value.is_null() || (!common.is_null() && common != value)) return nullptr;
+    common = std::move(value);
+  }
+  return common;
+}
 
 Condition parse_condition(std::string_view text) { return ConditionParser(text).parse(); }
 

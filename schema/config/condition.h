@@ -28,6 +28,9 @@ Condition parse_condition(std::string_view text);
 // The value of a field, null where it is absent.
 using FieldLookup = std::function<nlohmann::json(const std::string& field)>;
 
+// The value of a field, or of text_encoders.X where both have the same; else null.
+nlohmann::json joint_value(const std::string& field, const FieldLookup& lookup);
+
 // An absent field makes only `!=` true. Text and numbers are never equal; texts have no order.
 bool holds(const Condition& condition, const FieldLookup& lookup);
 // Of one clause and the value of its field.

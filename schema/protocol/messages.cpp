@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "schema/base/error.h"
+#include "schema/base/json_text.h"
 
 namespace sarsweep {
 namespace {
@@ -20,16 +20,11 @@ template <typename T>
 void read(const json& found, T& value) {
   found.get_to(value);
 }
-// The library turns 1.5 and 1e300 into some integer; here a whole number in range is one.
 template <typename T>
 requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) void read(const json& found, T& value) {
-  const bool above =
-      found.is_number_unsigned() &&
-      found.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-  if (!found.is_number_integer() || above) throw NotWhole();
-  const auto whole = found.get<std::int64_t>();
-  if (!std::in_range<T>(whole)) throw NotWhole();
-  value = static_cast<T>(whole);
+  const auto whole = whole_number(found);
+  if (!whole || !std::in_range<T>(*whole)) throw NotWhole();
+  value = static_cast<T>(*whole);
 }
 void read(const json& found, std::vector<int>& values) {
   if (!found.is_array()) throw NotWhole();
