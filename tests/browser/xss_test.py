@@ -39,6 +39,13 @@ LOOK = """() => {
   }
   return {found, canary: window.canary ?? 0, refused: window.refused};
 }"""
+# What a page would do if it took a text for markup; outside of what the dashboard draws anew.
+PROVOKE = """html => {
+  document.querySelector("#provoked")?.remove();
+  const place = document.body.appendChild(document.createElement("div"));
+  place.id = "provoked";
+  place.innerHTML = html;
+}"""
 CLEAN = {"found": [], "canary": 0, "refused": []}
 
 
@@ -124,11 +131,11 @@ class Xss(unittest.TestCase):
 
     def test_1_what_is_taken_for_markup_would_be_seen(self):
         page, faults = self.open(bypass_csp=True)
-        page.evaluate("html => { document.querySelector('main').innerHTML = html; }", f"<img src=x onerror={RUN}>")
+        page.evaluate(PROVOKE, f"<img src=x onerror={RUN}>")
         await_in(page, "window.canary === 1")
         self.assertNotEqual(page.evaluate(LOOK)["found"], [])
-        page.evaluate("() => { document.querySelector('main').innerHTML = '<img src=//evil.example/x.png>'; }")
-        await_in(page, "document.querySelector('main img').complete")
+        page.evaluate(PROVOKE, "<img src=//evil.example/x.png>")
+        await_in(page, "document.querySelector('#provoked img').complete")
         self.assertEqual(faults, [f"{self.address.split('//')[0]}//evil.example/x.png"])
 
     def test_2_nothing_runs_even_without_the_policy(self):
@@ -139,7 +146,7 @@ class Xss(unittest.TestCase):
     def test_3_the_policy_has_nothing_to_refuse_but_what_is_provoked(self):
         page, faults = self.open(bypass_csp=False)
         self.tour(page, 8)
-        page.evaluate("html => { document.querySelector('main').innerHTML = html; }", f"<img src=data:, onerror={RUN}>")
+        page.evaluate(PROVOKE, f"<img src=data:, onerror={RUN}>")
         await_in(page, "window.refused.length > 0")
         seen = page.evaluate(LOOK)
         self.assertEqual([seen["canary"], seen["refused"]], [0, ["script-src-attr inline"]])
