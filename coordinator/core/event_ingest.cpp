@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "coordinator/store/artifact_store.h"
+#include "coordinator/store/checkpoint_store.h"
 #include "coordinator/store/event_store.h"
 #include "coordinator/store/metric_store.h"
 #include "schema/base/error.h"
@@ -85,9 +86,9 @@ void on_metrics(const Ingest& to, const json& event) {
 }
 
 void on_checkpoint(const Ingest& to, const json& event) {
-  ArtifactStore(to.connection)
-      .put(CheckpointRow{to.run(), to.epoch(), whole(event, "step"), inner_path(event, "path"),
-                         event.at("manifest_sha256"), bytes_of(event)});
+  CheckpointStore(to.connection)
+      .put({to.run(), to.epoch(), whole(event, "step"), inner_path(event, "path"),
+            event.at("manifest_sha256"), bytes_of(event)});
 }
 
 void on_sample(const Ingest& to, const json& event) {

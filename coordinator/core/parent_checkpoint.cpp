@@ -32,7 +32,7 @@ CheckpointRow best_of(Connection& connection, const std::vector<CheckpointRow>& 
 
 std::optional<CheckpointRow> chosen_checkpoint(Connection& connection, const RunRow& run,
                                                const std::string& which) {
-  const std::vector<CheckpointRow> checkpoints = ArtifactStore(connection).checkpoints(run.id);
+  const std::vector<CheckpointRow> checkpoints = CheckpointStore(connection).of_run(run.id);
   if (checkpoints.empty()) return std::nullopt;
   if (which != "best") return checkpoints.front();
   const nlohmann::json by = run.config.value("checkpoint.best_by");

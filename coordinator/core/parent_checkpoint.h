@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "coordinator/store/artifact_store.h"
+#include "coordinator/store/checkpoint_store.h"
 #include "coordinator/store/run_store.h"
 
 namespace sarsweep::coordinator {

@@ -52,7 +52,7 @@ RunDocument document_of(Core& core, Connection& connection, const RunRow& run) {
   if (run.parent) flat["model.path"] = parent_path(core, connection, run);
   RunDocument document;
   json resume = json::array();
-  for (const CheckpointRow& checkpoint : ArtifactStore(connection).checkpoints(run.id)) {
+  for (const CheckpointRow& checkpoint : CheckpointStore(connection).of_run(run.id)) {
     resume.push_back({{"checkpoint", folder_of(core, run, checkpoint).string()},
                       {"step", checkpoint.step},
                       {"manifest_sha256", checkpoint.manifest_sha256}});

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "coordinator/core/core.h"
-#include "coordinator/store/artifact_store.h"
+#include "coordinator/store/checkpoint_store.h"
 #include "coordinator/store/run_store.h"
 
 namespace sarsweep::coordinator {

@@ -2,13 +2,6 @@
 
 namespace sarsweep::coordinator {
 
-void ArtifactStore::put(const CheckpointRow& row) {
-  connection_.change(
-      "INSERT OR REPLACE INTO checkpoint (run, epoch, step, path, manifest_sha256, bytes)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-      {row.run, row.epoch, row.step, row.path, row.manifest_sha256, row.bytes});
-}
-
 void ArtifactStore::put(SampleRow row) {
   const std::optional<std::int64_t> known = connection_.integer(
       "SELECT position FROM sample WHERE run = ?1 AND epoch = ?2 AND step = ?3 AND file = ?4",
@@ -33,19 +26,6 @@ void ArtifactStore::put(const EvaluationRow& row) {
       "INSERT OR REPLACE INTO evaluation (run, epoch, step, protocol_hash, file, bytes, sha256)"
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
       {row.run, row.epoch, row.step, row.protocol_hash, row.file, row.bytes, row.sha256});
-}
-
-std::vector<CheckpointRow> ArtifactStore::checkpoints(std::int64_t run) {
-  std::vector<CheckpointRow> rows;
-  connection_.each(
-      "SELECT c.run, c.epoch, c.step, c.path, c.manifest_sha256, c.bytes FROM checkpoint c"
-      " JOIN run r ON r.id = c.run WHERE c.run = ?1 AND c.epoch >= r.checkpoint_floor"
-      " ORDER BY c.step DESC, c.epoch DESC",
-      {run}, [&](const Row& row) {
-        rows.push_back({row.integer(0), row.integer(1), row.integer(2), row.text(3), row.text(4),
-                        row.integer(5)});
-      });
-  return rows;
 }
 
 std::vector<SampleRow> ArtifactStore::samples(std::int64_t run) {

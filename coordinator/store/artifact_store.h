@@ -9,13 +9,6 @@
 
 namespace sarsweep::coordinator {
 
-struct CheckpointRow {
-  std::int64_t run = 0, epoch = 0, step = 0;
-  std::string path;  // relative to the attempt's folder
-  std::string manifest_sha256;
-  std::int64_t bytes = 0;
-};
-
 struct SampleRow {
   std::int64_t run = 0, epoch = 0, step = 0, position = 0;
   std::string file, prompt;
@@ -30,18 +23,15 @@ struct EvaluationRow {
   std::string sha256;
 };
 
-// What the attempts said they wrote: checkpoints, samples, results. The bytes lie in the artifact
-// store; a repeated event replaces its row. Attempts before the run's checkpoint_floor are
-// forgotten.
+// What the attempts said they made: samples and results. The bytes lie in the artifact store; a
+// repeated event replaces its row. Attempts before the run's checkpoint_floor are forgotten.
 class ArtifactStore {
  public:
   explicit ArtifactStore(Connection& connection) : connection_(connection) {}
 
-  void put(const CheckpointRow& row);
   void put(SampleRow row);  // the position is chosen here: the order of the events at one step
   void put(const EvaluationRow& row);
 
-  std::vector<CheckpointRow> checkpoints(std::int64_t run);  // newest first
   std::vector<SampleRow> samples(std::int64_t run);          // newest step first
   std::vector<EvaluationRow> evaluations(std::int64_t run);  // newest first
   // Digests that the samples and results of one attempt name.
