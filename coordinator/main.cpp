@@ -2,8 +2,10 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <mutex>
 #include <thread>
@@ -102,18 +104,19 @@ int restore(const Options& options) {
   return 0;
 }
 
-// One thread: time-driven work once a second, until it is told to stop.
-void keep_time(const std::stop_token& stop, Coordinator& coordinator) {
+// `work` again and again, `pause` between, until it is told to stop.
+void keep_at(const std::stop_token& stop, const char* name, std::chrono::seconds pause,
+             const std::function<void()>& work) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
   while (!stop.stop_requested()) {
     try {
-      coordinator.tick();
+      work();
     } catch (const std::exception& error) {
-      spdlog::error("tick: {}", printable(error.what()));
+      spdlog::error("{}: {}", name, printable(error.what()));
     }
-    wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+    wake.wait_for(lock, stop, pause, [] { return false; });
   }
 }
 
@@ -134,7 +137,12 @@ int main(int argc, char** argv) try {
   Coordinator coordinator(options.core, system_clock());
   Identity identity(options.core.home, system_clock());
   HttpServer server(coordinator, identity, options.server);
-  const std::jthread time([&](const std::stop_token& stop) { keep_time(stop, coordinator); });
+  const std::jthread time([&](const std::stop_token& stop) {
+    keep_at(stop, "tick", std::chrono::seconds(1), [&] { coordinator.tick(); });
+  });
+  const std::jthread broom([&](const std::stop_token& stop) {
+    keep_at(stop, "tidy", std::chrono::seconds(5), [&] { coordinator.tidy(); });
+  });
   announce(options, server, identity);
   server.run(shutdown.token());
   return 0;

@@ -23,6 +23,7 @@ struct Typed {
   WaitOptions wait;
   VerbOptions verb;
   RestoreOptions restore;
+  GcOptions gc;
   std::string backup;
   UpOptions up;
   std::string run;
@@ -41,10 +42,14 @@ constexpr const char* kRunsHelp =
 constexpr const char* kWhereHelp =
     "Only with a config like this: 'unet.rank >= 64 and unet.mode == lora'";
 
-// Runs by name, or all of those that a condition fits.
-void add_selection(CLI::App& added, Selection& selection) {
+void add_any_selection(CLI::App& added, Selection& selection) {
   added.add_option("runs", selection.selectors, kRunsHelp);
   added.add_option("--where", selection.where, kWhereHelp);
+}
+
+// Runs by name, or all of those that a condition fits.
+void add_selection(CLI::App& added, Selection& selection) {
+  add_any_selection(added, selection);
   added.parse_complete_callback([&selection] {
     if (selection.selectors.empty() && selection.where.empty() && selection.state.empty()) {
       throw CLI::RequiredError("runs or --where");
@@ -244,6 +249,22 @@ void add_operations(CLI::App& app, Typed& typed) {
   command(app, typed, "backup", "Copy the database to one file while everything goes on",
           [&typed](Session& session) { return backup(session, typed.backup); })
       ->add_option("file", typed.backup, "A new file (default: one in HOME/backups)");
+  CLI::App* collecting = command(app, typed, "gc",
+                                 "Remove checkpoints that ended runs can do without, after showing "
+                                 "them and the disk's outlook",
+                                 [&typed](Session& session) { return gc(session, typed.gc); });
+  add_any_selection(*collecting, typed.gc.runs);
+  collecting->add_option("--state", typed.gc.runs.state, "Only those in this state");
+  collecting
+      ->add_option("--keep-last", typed.gc.keep_last,
+                   "Newest checkpoints to keep of a run (default: 1 of a done one, else its "
+                   "checkpoint.keep_last)")
+      ->check(CLI::Range(1, 1'000'000));
+  collecting
+      ->add_option("--keep-best", typed.gc.keep_best,
+                   "Best checkpoints to keep (default: its checkpoint.keep_best)")
+      ->check(CLI::Range(0, 1'000'000));
+  collecting->add_flag("--dry-run", typed.gc.dry_run, "Show only");
   CLI::App* restoring =
       command(app, typed, "restore",
               "Put a backup in place of the database; the coordinator must be stopped",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -87,6 +88,13 @@ Exit up(Session& session, const UpOptions& options);
 
 // Without a file the copy stays in the home folder's backups.
 Exit backup(Session& session, const std::string& file);
+struct GcOptions {
+  Selection runs = {};  // empty: every run that has ended
+  std::optional<std::int64_t> keep_last = {}, keep_best = {};
+  bool dry_run = false;
+};
+// Shows what ended runs can do without and how far the disk reaches; asks, then removes it.
+Exit gc(Session& session, const GcOptions& options);
 struct RestoreOptions {
   std::string file = {};
   std::string store = {};  // empty: <home>/store

@@ -81,6 +81,16 @@ std::string percent(const nlohmann::json& fraction) {
                               : "-";
 }
 
+std::string size(const nlohmann::json& bytes) {
+  if (!bytes.is_number()) return "-";
+  double amount = bytes.get<double>();
+  for (const char* unit : {"B", "kB", "MB", "GB"}) {
+    if (amount < 999.5) return fmt::format("{:.3g} {}", amount, unit);
+    amount /= 1000;
+  }
+  return fmt::format("{:.3g} TB", amount);
+}
+
 std::string duration(const nlohmann::json& seconds) {
   if (!seconds.is_number()) return "-";
   const auto total = static_cast<long>(seconds.get<double>() + 0.5);

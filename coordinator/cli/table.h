@@ -35,6 +35,7 @@ std::size_t display_width(const std::string& text);
 std::string cell(const nlohmann::json& value);
 std::string cell(const nlohmann::json& object, const char* key);
 std::string percent(const nlohmann::json& fraction);  // "42 %", "-"
+std::string size(const nlohmann::json& bytes);        // "1.2 GB", "-"
 std::string duration(const nlohmann::json& seconds);  // "1 h 05 min", "-"
 
 }  // namespace sarsweep::cli

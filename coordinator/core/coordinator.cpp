@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "coordinator/core/core.h"
+#include "coordinator/core/garbage.h"
 #include "coordinator/core/history_views.h"
 #include "coordinator/core/leasing.h"
 #include "coordinator/core/readiness.h"
@@ -14,6 +15,7 @@
 #include "coordinator/core/streams.h"
 #include "coordinator/core/submit.h"
 #include "coordinator/core/sweep_views.h"
+#include "coordinator/core/tidying.h"
 #include "coordinator/core/verbs.h"
 #include "coordinator/core/why_view.h"
 #include "coordinator/store/backup.h"
@@ -131,6 +133,10 @@ json Coordinator::back_up() {
           {"sweeps", made.sweeps},      {"runs", made.runs},   {"points", made.points}};
 }
 
+json Coordinator::collect_garbage(const GarbageRequest& request, const std::string& actor) {
+  return coordinator::collect_garbage(impl_->core, request, actor);
+}
+
 RegisterReply Coordinator::register_worker(const RegisterRequest& request) {
   return coordinator::register_worker(impl_->core, request);
 }
@@ -169,6 +175,7 @@ std::filesystem::path Coordinator::incoming_folder() const {
 }
 
 void Coordinator::tick() { reap(impl_->core); }
+void Coordinator::tidy() { coordinator::tidy(impl_->core); }
 const CoordinatorOptions& Coordinator::options() const { return impl_->core.options; }
 
 }  // namespace sarsweep::coordinator

@@ -81,6 +81,8 @@ class Coordinator {
   // Copies the database to a new file in <home>/backups, named by the time, while everything goes
   // on: {"file", "bytes", "schema", "sweeps", "runs", "points"}.
   nlohmann::json back_up();
+  // What ended runs can do without, removed if that is asked for: the garbage document.
+  nlohmann::json collect_garbage(const GarbageRequest& request, const std::string& actor);
   // Why no work should be sent here now: a full disk, an unreadable database; empty: it may.
   std::vector<std::string> why_not_ready() const;
 
@@ -105,6 +107,8 @@ class Coordinator {
   // One round of time-driven work: expired leases, backoffs that ended, parents that finished,
   // cancels past their grace. The reaper thread calls it about once a second.
   void tick();
+  // Removes the files of checkpoints that are not kept. May take long: not on tick()'s thread.
+  void tidy();
 
   const CoordinatorOptions& options() const;
 

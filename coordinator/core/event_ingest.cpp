@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "coordinator/core/retention.h"
 #include "coordinator/store/artifact_store.h"
 #include "coordinator/store/checkpoint_store.h"
 #include "coordinator/store/event_store.h"
@@ -85,10 +86,12 @@ void on_metrics(const Ingest& to, const json& event) {
   }
 }
 
+// The newer one is stored with the loss of the older: no instant is without.
 void on_checkpoint(const Ingest& to, const json& event) {
   CheckpointStore(to.connection)
       .put({to.run(), to.epoch(), whole(event, "step"), inner_path(event, "path"),
             event.at("manifest_sha256"), bytes_of(event)});
+  retire_checkpoints(to.connection, to.holding.run);
 }
 
 void on_sample(const Ingest& to, const json& event) {

@@ -18,12 +18,15 @@ std::string parent_path(Core& core, Connection& connection, const RunRow& run) {
   RunStore runs(connection);
   const RunRow named = runs.need(*run.parent);
   const RunRow parent = runs.need(named.data_run());
-  const auto checkpoint = chosen_checkpoint(connection, parent, run.parent_checkpoint);
+  CheckpointStore checkpoints(connection);
+  auto checkpoint = checkpoints.pinned_by(run.id);
+  if (!checkpoint) checkpoint = chosen_checkpoint(connection, parent, run.parent_checkpoint);
   if (!checkpoint) {
     throw Error(ErrorCode::invalid, fmt::format("the parent {} has no checkpoint to start from; "
                                                 "retry it with from_scratch",
                                                 named.name));
   }
+  checkpoints.pin(run.id, *checkpoint);
   return folder_of(core, parent, *checkpoint).string();
 }
 

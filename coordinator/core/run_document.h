@@ -19,8 +19,9 @@ struct RunDocument {
   std::int64_t resume_step = -1;  // of the newest checkpoint offered; -1: none
 };
 
-// run.json of the run's current epoch (run_dir.h). Throws Error(invalid) if it cannot be made: an
-// unknown protocol, a parent without a checkpoint.
+// run.json of the run's current epoch (run_dir.h), for a grant: the parent's checkpoint is chosen
+// at the first and pinned, the same for all later ones. Throws Error(invalid) if it cannot be made:
+// an unknown protocol, a parent without a checkpoint.
 RunDocument document_of(Core& core, Connection& connection, const RunRow& run);
 
 // The folder of a checkpoint. `run` is the run it belongs to.

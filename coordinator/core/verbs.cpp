@@ -9,6 +9,7 @@
 #include "coordinator/core/families.h"
 #include "coordinator/core/holding.h"
 #include "coordinator/core/holds.h"
+#include "coordinator/core/retention.h"
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
@@ -65,6 +66,7 @@ void act(Core& core, Connection& connection, RunRow& run, const Move& move, bool
   }
   runs.move(run, move);
   if (was_over) runs.renew(run, from_scratch);
+  if (from_scratch) retire_checkpoints(connection, run);
   settle_families(connection, move.now_ms);
 }
 

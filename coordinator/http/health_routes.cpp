@@ -21,13 +21,11 @@ std::vector<Route> health_routes(const RouteContext& context) {
   const auto metrics = [context](const Call&) {
     return Reply{200, context.coordinator.prometheus(), "text/plain; version=0.0.4", {}};
   };
-  const auto back_up = [context](const Call&) { return Reply::of(context.coordinator.back_up()); };
   return {
       {"GET", "/healthz", Role::nobody, Listener::control, {}, 0, fine},
       {"GET", "/readyz", Role::nobody, Listener::control, {}, 0, ready},
       {"GET", "/api/v1/info", Role::viewer, Listener::control, {}, 0, info},
       {"GET", "/metrics", Role::viewer, Listener::control, {}, 0, metrics},
-      {"POST", "/api/v1/backups", Role::admin, Listener::control, {}, 1024, back_up},
   };
 }
 

@@ -9,6 +9,7 @@ namespace sarsweep::coordinator {
 
 std::vector<Route> session_routes(const RouteContext& context);
 std::vector<Route> health_routes(const RouteContext& context);
+std::vector<Route> operation_routes(const RouteContext& context);
 std::vector<Route> sweep_routes(const RouteContext& context);
 std::vector<Route> run_routes(const RouteContext& context);
 std::vector<Route> field_routes(const RouteContext& context);

@@ -305,8 +305,9 @@ void HttpServer::answer(Listener listener, int socket) {
 
 std::vector<Route> all_routes(const RouteContext& context) {
   std::vector<Route> all;
-  for (const auto& part : {session_routes, health_routes, sweep_routes, run_routes, field_routes,
-                           artifact_routes, worker_routes, data_routes, asset_routes}) {
+  for (const auto& part :
+       {session_routes, health_routes, operation_routes, sweep_routes, run_routes, field_routes,
+        artifact_routes, worker_routes, data_routes, asset_routes}) {
     std::vector<Route> routes = part(context);
     std::move(routes.begin(), routes.end(), std::back_inserter(all));
   }

@@ -26,6 +26,10 @@ requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) void read(const json
   if (!whole || !std::in_range<T>(*whole)) throw NotWhole();
   value = static_cast<T>(*whole);
 }
+template <typename T>
+void read(const json& found, std::optional<T>& value) {
+  read(found, value.emplace());
+}
 void read(const json& found, std::vector<int>& values) {
   if (!found.is_array()) throw NotWhole();
   values.clear();
@@ -84,6 +88,14 @@ class Reader {
   const char* what_;
   std::vector<std::string> known_;
 };
+
+void check_range(const char* key, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value >= low && value <= high) return;
+  throw Error(ErrorCode::invalid,
+              std::string(key) + " is " + std::to_string(value) + "; it must be from " +
+                  std::to_string(low) + " to " + std::to_string(high),
+              key);
+}
 
 Order parse_order(const std::string& text) {
   for (const Order o : {Order::go_on, Order::pause, Order::cancel, Order::kill, Order::fenced}) {
@@ -266,8 +278,8 @@ void from_json(const json& j, HeartbeatReply& v) {
 }
 
 void to_json(json& j, const FinishRequest& v) {
-  j = {{"key", v.key},          {"exit_code", v.exit_code},     {"signal", v.signal},
-       {"reason", v.reason},    {"event_bytes", v.event_bytes}, {"log_bytes", v.log_bytes},
+  j = {{"key", v.key},           {"exit_code", v.exit_code},     {"signal", v.signal},
+       {"reason", v.reason},     {"event_bytes", v.event_bytes}, {"log_bytes", v.log_bytes},
        {"draining", v.draining}};
 }
 void from_json(const json& j, FinishRequest& v) {
@@ -287,6 +299,23 @@ void from_json(const json& j, FinishReply& v) {
   const auto state = parse_run_state(j.at("state").get<std::string>());
   if (!state) throw Error(ErrorCode::invalid, "unknown run state in a finish reply");
   v.state = *state;
+}
+
+void to_json(json& j, const GarbageRequest& v) {
+  j = {{"apply", v.apply}, {"runs", v.runs}};
+  if (v.keep_last) j["keep_last"] = *v.keep_last;
+  if (v.keep_best) j["keep_best"] = *v.keep_best;
+}
+void from_json(const json& j, GarbageRequest& v) {
+  constexpr std::int64_t kMost = 1'000'000;
+  Reader(j, "garbage request")
+      .may("apply", v.apply)
+      .may("runs", v.runs)
+      .may("keep_last", v.keep_last)
+      .may("keep_best", v.keep_best)
+      .end();
+  check_range("keep_last", v.keep_last.value_or(1), 1, kMost);
+  check_range("keep_best", v.keep_best.value_or(0), 0, kMost);
 }
 
 }  // namespace sarsweep

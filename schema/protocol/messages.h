@@ -119,6 +119,14 @@ struct FinishReply {
   RunState state = RunState::queued;
 };
 
+// Which checkpoints of runs that have ended may go (POST /api/v1/gc).
+struct GarbageRequest {
+  bool apply = false;                          // false: only look
+  std::vector<std::string> runs;               // ids; empty: all that have ended
+  std::optional<std::int64_t> keep_last = {};  // at least 1; absent: by the run's state and fields
+  std::optional<std::int64_t> keep_best = {};  // absent: the run's checkpoint.keep_best
+};
+
 void to_json(nlohmann::json& j, const SweepSource& v);
 void from_json(const nlohmann::json& j, SweepSource& v);
 void to_json(nlohmann::json& j, const Diagnostic& v);
@@ -141,5 +149,7 @@ void to_json(nlohmann::json& j, const FinishRequest& v);
 void from_json(const nlohmann::json& j, FinishRequest& v);
 void to_json(nlohmann::json& j, const FinishReply& v);
 void from_json(const nlohmann::json& j, FinishReply& v);
+void to_json(nlohmann::json& j, const GarbageRequest& v);
+void from_json(const nlohmann::json& j, GarbageRequest& v);
 
 }  // namespace sarsweep

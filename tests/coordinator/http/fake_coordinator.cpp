@@ -82,6 +82,13 @@ nlohmann::json Coordinator::back_up() {
           {"runs", 1},
           {"points", 1}};
 }
+nlohmann::json Coordinator::collect_garbage(const GarbageRequest& request, const std::string&) {
+  return {{"applied", request.apply},
+          {"runs", nlohmann::json::array()},
+          {"bytes", 0},
+          {"free_bytes", nullptr},
+          {"to_come", {{"runs", 0}, {"bytes", 0}, {"unknown", 0}}}};
+}
 std::string Coordinator::prometheus() const { return "sarsweep_up 1\n"; }
 RegisterReply Coordinator::register_worker(const RegisterRequest& request) {
   RegisterReply reply;
