@@ -13,6 +13,7 @@
 
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
+#include "schema/config/duration.h"
 #include "worker/machine.h"
 
 namespace sarsweep::worker {
@@ -43,6 +44,14 @@ bool is_unknown_worker(ErrorCode code) {
 bool is_final(ErrorCode code) {
   return code == ErrorCode::unauthorized || code == ErrorCode::forbidden ||
          code == ErrorCode::invalid;
+}
+
+std::optional<std::chrono::seconds> walltime_of(const Grant& grant) {
+  const nlohmann::json::json_pointer field("/config/resources/walltime");
+  if (!grant.run_json.contains(field) || !grant.run_json[field].is_string()) return std::nullopt;
+  const auto seconds = config::parse_duration(grant.run_json[field].get<std::string>());
+  if (!seconds) return std::nullopt;
+  return std::chrono::seconds(*seconds);
 }
 
 milliseconds to_milliseconds(double seconds) {
@@ -201,6 +210,7 @@ void Agent::take(const Grant& grant) {
                          grant.slots,
                          run_dir_of(store, grant.key),
                          "SARSWEEP_ATTEMPT=" + random_hex(16),
+                         walltime_of(grant),
                          std::nullopt};
     auto run = std::make_shared<HeldRun>(surroundings_, std::move(record),
                                          FreshRun{grant.run_json, placement_for(grant)});

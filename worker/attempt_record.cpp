@@ -21,6 +21,7 @@ json document(const AttemptRecord& record) {
             {"slots", record.slots},
             {"run_dir", record.run_dir.string()},
             {"marker", record.marker}};
+  if (record.walltime) j["walltime_s"] = record.walltime->count();
   if (record.process) {
     j["process"] = {{"pid", record.process->pid},
                     {"sid", record.process->pid},
@@ -39,6 +40,8 @@ AttemptRecord parse(const fs::path& file) {
     record.slots = j.at("slots").get<std::vector<int>>();
     record.run_dir = j.at("run_dir").get<std::string>();
     record.marker = j.at("marker");
+    if (j.contains("walltime_s"))
+      record.walltime = std::chrono::seconds(j["walltime_s"].get<int>());
     if (j.contains("process")) {
       const json& process = j["process"];
       record.process =

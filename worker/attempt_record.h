@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -27,7 +28,8 @@ struct AttemptRecord {
   std::vector<int> slots;
   std::filesystem::path run_dir;
   std::string marker;  // "SARSWEEP_ATTEMPT=<random>" in the environment of every process
-  std::optional<ProcessIdentity> process;  // absent: written before the trainer was started
+  std::optional<std::chrono::seconds> walltime;  // of the trainer; then it saves and stops
+  std::optional<ProcessIdentity> process;        // absent: written before the trainer was started
 };
 
 // Whether the trainer is several processes, one a slot, under mpirun.

@@ -8,6 +8,7 @@
 
 #include "schema/base/log.h"
 #include "schema/protocol/run_dir.h"
+#include "worker/process_table.h"
 
 namespace sarsweep::worker {
 namespace {
@@ -87,6 +88,10 @@ void HeldRun::run(const std::stop_token& stop, std::optional<FreshRun> fresh) {
       end = start(*fresh);
     } else {
       supervise(TrainerProcess::adopt(record_));
+      if (record_.walltime && record_.process) {
+        const auto left = *record_.walltime - age_of(*record_.process);
+        deadline_ = surroundings_.clock.steady() + left;
+      }
     }
     if (!end) end = follow(stop);
     if (end) conclude(stop, *end);
@@ -102,6 +107,7 @@ std::optional<SupervisedEnd> HeldRun::start(const FreshRun& fresh) {
     surroundings_.records.save(record_);
     prepare_run_dir(record_.run_dir, fresh.run_json, fresh.placement);
     supervise(TrainerProcess::start(surroundings_.programs, record_, surroundings_.records));
+    if (record_.walltime) deadline_ = surroundings_.clock.steady() + *record_.walltime;
     spdlog::info("run {} e{}: started in {}", record_.name, record_.key.lease_epoch,
                  record_.run_dir.string());
     return std::nullopt;
@@ -127,6 +133,7 @@ std::optional<SupervisedEnd> HeldRun::follow(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     if (const auto end = supervisor_->end()) return end;
     if (!started_reported_) report_started();
+    if (deadline_ && surroundings_.clock.steady() >= *deadline_) stop_at_walltime();
     const Shipped outcome = shipper_.ship(Until::line_end);
     if (outcome == Shipped::fenced) supervisor_->obey(Order::fenced);
     if (outcome == Shipped::away) {
@@ -137,6 +144,14 @@ std::optional<SupervisedEnd> HeldRun::follow(const std::stop_token& stop) {
     }
   }
   return std::nullopt;
+}
+
+void HeldRun::stop_at_walltime() {
+  if (walltime_over_) return;
+  walltime_over_ = true;
+  spdlog::info("run {} e{}: its walltime is over; it saves and stops", record_.name,
+               record_.key.lease_epoch);
+  save_and_stop();
 }
 
 void HeldRun::report_started() {
@@ -210,6 +225,7 @@ FinishRequest HeldRun::finish_request(const SupervisedEnd& end) const {
   FinishRequest request;
   request.key = record_.key;
   request.draining = end.stopped == StopReason::drained;
+  request.walltime = request.draining && walltime_over_;
   if (const auto& event = shipper_.events().end()) {
     request.exit_code = event->exit_code;
     request.reason = event->reason;

@@ -75,6 +75,7 @@ class HeldRun {
   void supervise(TrainerProcess trainer);
   void report_started();
   bool was_fenced() const;
+  void stop_at_walltime();
   bool keep_trying(Shipped outcome, const std::stop_token& stop);
 
   const RunSurroundings& surroundings_;
@@ -82,8 +83,10 @@ class HeldRun {
   Shipper shipper_;       // the thread's own
   bool started_reported_ = false;
   std::string trouble_;  // the thread's own: why the trainer could not be started
-  int refusals_ = 0;     // the thread's own
-  Backoff backoff_;      // the thread's own
+  std::optional<Clock::TimePoint> deadline_;    // the thread's own: where the walltime ends
+  bool walltime_over_ = false;                  // the thread's own
+  int refusals_ = 0;                            // the thread's own
+  Backoff backoff_;                             // the thread's own
   std::optional<Clock::TimePoint> give_up_at_;  // the thread's own
   struct Intent {
     Supervisor* supervisor = nullptr;  // absent before the trainer starts

@@ -1,6 +1,7 @@
 #include "worker/process_table.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,6 +73,15 @@ ProcessIdentity identify(pid_t pid) {
   const auto facts = process_facts(pid);
   if (!facts) throw Error(ErrorCode::not_found, "no process " + std::to_string(pid));
   return {pid, facts->starttime, boot_id()};
+}
+
+std::chrono::milliseconds age_of(const ProcessIdentity& identity) {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  const auto ticks = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+  const auto up_ms = static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+  const auto born_ms = static_cast<std::int64_t>(identity.starttime * 1000 / ticks);
+  return std::chrono::milliseconds(std::max<std::int64_t>(up_ms - born_ms, 0));
 }
 
 bool is_alive(const ProcessIdentity& identity) {

@@ -23,6 +23,9 @@ std::optional<ProcessFacts> process_facts(pid_t pid);  // nullopt: there is none
 std::string boot_id();
 ProcessIdentity identify(pid_t pid);  // Throws Error(not_found).
 
+// How long ago it was started, by a clock that nobody sets.
+std::chrono::milliseconds age_of(const ProcessIdentity& identity);
+
 // True while exactly that process runs (a zombie does not).
 bool is_alive(const ProcessIdentity& identity);
 

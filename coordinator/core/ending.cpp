@@ -36,16 +36,24 @@ Ending charged(Charge charge, const Budget& budget, const std::string& reason) {
   return ending;
 }
 
+Ending preempted(const Exit& exit, const Budget& budget, const std::string& reason) {
+  if (exit.walltime && !exit.saved) {
+    return charged(Charge::user, budget,
+                   "its walltime ended before its first checkpoint; raise resources.walltime");
+  }
+  return {AttemptEnd::preempted, RunState::queued, Charge::none, 0,
+          exit.walltime ? "preempted: its walltime was over" : reason};
+}
+
 Ending ending_while_held(const Exit& exit, const Budget& budget) {
   const std::string reason = sentence(exit);
   if (exit.signal != 0) {
-    if (exit.draining) return {AttemptEnd::preempted, RunState::queued, Charge::none, 0, reason};
+    if (exit.draining) return preempted(exit, budget, reason);
     return charged(Charge::infrastructure, budget, reason);
   }
   switch (static_cast<ExitCode>(exit.code)) {
     case ExitCode::done: return {AttemptEnd::succeeded, RunState::done, Charge::none, 0, ""};
-    case ExitCode::stopped:
-      return {AttemptEnd::preempted, RunState::queued, Charge::none, 0, "preempted: " + reason};
+    case ExitCode::stopped: return preempted(exit, budget, "preempted: " + reason);
     case ExitCode::diverged: return {AttemptEnd::failed, RunState::failed, Charge::none, 0, reason};
     case ExitCode::bad_config:
       return {AttemptEnd::spec_error, RunState::failed, Charge::none, 0, reason};

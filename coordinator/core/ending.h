@@ -15,6 +15,8 @@ struct Exit {
   int code = 0;
   int signal = 0;
   bool draining = false;  // the worker stopped it on its own account
+  bool walltime = false;  // for its resources.walltime was over
+  bool saved = false;     // a checkpoint was sealed
   std::string reason = {};
 };
 struct Budget {
@@ -34,9 +36,11 @@ struct Ending {
 };
 
 // The exit-code policy for a run in a held state. Pure.
-//   0 done; 143 preempted, queued again, no budget; 77 and 78 failed at once; 75 and signals cost
-//   the infrastructure's budget; anything else (76 too: the micro batch is not halved) the run's
-//   `retries`. A cancelling run never ends done; a pausing one does only with exit 0.
+//   0 done; 143 preempted, queued again, no budget, unless its walltime ended before it saved
+//   anything, which would go on for ever and costs the run's `retries`; 77 and 78 failed at once;
+//   75 and signals cost the infrastructure's budget; anything else (76 too: the micro batch is not
+//   halved) the run's `retries`. A cancelling run never ends done; a pausing one does only with
+//   exit 0.
 Ending ending_of(RunState state, const Exit& exit, const Budget& budget);
 // The same for a lease that ran out.
 Ending ending_of_lost_lease(RunState state, const Budget& budget);

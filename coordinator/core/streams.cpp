@@ -1,8 +1,12 @@
 #include "coordinator/core/streams.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "coordinator/core/event_ingest.h"
 #include "coordinator/core/holding.h"
 #include "coordinator/store/artifact_store.h"
+#include "coordinator/store/checkpoint_store.h"
 
 namespace sarsweep::coordinator {
 namespace {
@@ -25,13 +29,24 @@ json missing_parts(Core& core, Connection& connection, const AttemptRow& attempt
           {"artifacts", artifacts}};
 }
 
+bool saved_in(Connection& connection, const AttemptRow& attempt) {
+  const std::vector<CheckpointRow> rows = CheckpointStore(connection).of_run(attempt.run);
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const CheckpointRow& row) { return row.epoch == attempt.epoch; });
+}
+
 FinishOutcome finish_within(Core& core, Connection& connection, const FinishRequest& request) {
   const Holding known = find_holding(core, connection, request.key);
   if (known.attempt.exit_code) return {FinishReply{known.run.state}, {}};  // Its reply was lost.
   Holding holding = hold(core, connection, request.key);
   json missing = missing_parts(core, connection, holding.attempt, request);
   if (!missing.is_null()) return {std::nullopt, std::move(missing)};
-  Exit exit{request.exit_code, request.signal, request.draining, request.reason};
+  Exit exit{request.exit_code,
+            request.signal,
+            request.draining,
+            request.walltime,
+            saved_in(connection, holding.attempt),
+            request.reason};
   if (holding.attempt.end_exit_code) {
     exit.code = static_cast<int>(*holding.attempt.end_exit_code);
     exit.signal = 0;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "schema/config/duration.h"
 #include "schema/config/fields.h"
 
 namespace sarsweep::config {
@@ -89,6 +90,11 @@ Fault interval_fault(const Field& field, const json& value) {
   return range_fault(field, value.get<double>());
 }
 
+Fault duration_fault(const json& value) {
+  if (value.is_string() && parse_duration(value.get<std::string>())) return std::nullopt;
+  return type_fault("a time such as 12h, 1h30m or 45s", value);
+}
+
 Fault list_fault(const Field& field, const json& value) {
   if (!value.is_array()) return type_fault("a list", value);
   const bool numbers = field.default_value.is_array() && !field.default_value.empty() &&
@@ -166,6 +172,7 @@ Fault legal_fault(const Field& field, const json& value) {
       if (value.is_string() && !value.get<std::string>().empty()) return std::nullopt;
       return type_fault("a path", value);
     case FieldType::interval: return interval_fault(field, value);
+    case FieldType::duration: return duration_fault(value);
     case FieldType::list: return list_fault(field, value);
     case FieldType::map: return map_fault(value);
     case FieldType::model: return model_fault(value);
@@ -212,6 +219,7 @@ std::string example(const Field& field) {
     case FieldType::path:
     case FieldType::model: return "for example ../folder";
     case FieldType::interval: return "for example 100, or 2epochs";
+    case FieldType::duration: return "for example 12h";
     case FieldType::integer:
     case FieldType::number: return "for example " + display(field.low ? *field.low + 1 : 1.0);
     default:
@@ -269,6 +277,10 @@ std::string value_proposal(const Field& field, const json& value) {
                : "leave it out";
   }
   if (value.is_number() && field.type == FieldType::text) return "write '" + display(value) + "'";
+  if (is_whole(value) && field.type == FieldType::duration) {
+    const std::string seconds = display(value) + "s";
+    if (parse_duration(seconds)) return "write " + seconds;
+  }
   if (value.is_string()) {
     const std::string text = value.get<std::string>();
     const auto& words = field.type == FieldType::stretch ? stretch_words() : field.choices;

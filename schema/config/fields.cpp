@@ -97,6 +97,7 @@ std::string_view to_string(FieldType type) {
     case FieldType::choice: return "choice";
     case FieldType::path: return "path";
     case FieldType::interval: return "interval";
+    case FieldType::duration: return "duration";
     case FieldType::list: return "list";
     case FieldType::map: return "map";
     case FieldType::model: return "model";

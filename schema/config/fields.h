@@ -25,6 +25,7 @@ enum class FieldType {
   choice,    // one of `choices`
   path,      // made absolute in run.json; hashed as written
   interval,  // updates, or "2epochs"
+  duration,  // "12h", "1h30m" (duration.h)
   list,      // of numbers or strings; the default shows which
   map,       // string to string
   model,     // a path, or {run: [SWEEP/]NAME, checkpoint: best|last}

@@ -199,11 +199,10 @@ std::vector<Field> export_and_resources() {
        .unit = "attempts",
        .help = "attempts after a failure of the run itself"},
       {.name = "resources.walltime",
-       .type = text,
+       .type = FieldType::duration,
        .default_text = "none",
        .field_class = exec,
-       .supported = false,
-       .help = "longest time of one attempt, such as 12h"},
+       .help = "longest time of one attempt, such as 12h; then the run saves and queues again"},
   };
 }
 

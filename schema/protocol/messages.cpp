@@ -280,7 +280,7 @@ void from_json(const json& j, HeartbeatReply& v) {
 void to_json(json& j, const FinishRequest& v) {
   j = {{"key", v.key},           {"exit_code", v.exit_code},     {"signal", v.signal},
        {"reason", v.reason},     {"event_bytes", v.event_bytes}, {"log_bytes", v.log_bytes},
-       {"draining", v.draining}};
+       {"draining", v.draining}, {"walltime", v.walltime}};
 }
 void from_json(const json& j, FinishRequest& v) {
   Reader(j, "finish")
@@ -291,6 +291,7 @@ void from_json(const json& j, FinishRequest& v) {
       .need("event_bytes", v.event_bytes)
       .need("log_bytes", v.log_bytes)
       .may("draining", v.draining)
+      .may("walltime", v.walltime)
       .end();
 }
 

@@ -114,6 +114,7 @@ struct FinishRequest {
   std::int64_t event_bytes = 0;  // complete lines only
   std::int64_t log_bytes = 0;
   bool draining = false;  // the worker stopped it on its own account
+  bool walltime = false;  // for its resources.walltime was over
 };
 struct FinishReply {
   RunState state = RunState::queued;

@@ -26,6 +26,7 @@ bool takes(FieldType type, const json& value) {
     case FieldType::choice:
     case FieldType::path: return value.is_string();
     case FieldType::interval: return value.is_number() || value.is_string();
+    case FieldType::duration: return value.is_string();
     case FieldType::list: return value.is_array();
     case FieldType::map: return value.is_object();
     case FieldType::model:
@@ -43,6 +44,7 @@ std::vector<json> wrong_inside(const Field& field) {
     case FieldType::choice: return {"no such choice", ""};
     case FieldType::path: return {""};
     case FieldType::interval: return {1.5, "2 weeks", "epochs", "-1epochs"};
+    case FieldType::duration: return {"", "12", "0s", "1.5h", "-1h", "3h2d", "99999999999d", "1h "};
     case FieldType::list: return {json::array({json::object()}), json::array({nullptr})};
     case FieldType::map: return {{{"key", 3}}, {{"key", nullptr}}};
     case FieldType::model: return {"", json::object(), {{"run", 3}}, {{"run", "a"}, {"x", "y"}}};

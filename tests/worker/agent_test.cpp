@@ -137,6 +137,27 @@ TEST(Agent, PauseAndCancelLetTheTrainerSaveFirst) {
   }
 }
 
+TEST(Agent, SavesAndStopsWhenTheWalltimeIsOver) {
+  Workplace work;
+  work.coordinator.queue("7", {{"behaviour", "hang"}}, 1, "1s");
+  work.start();
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  const auto attempt = work.coordinator.attempt("7");
+  EXPECT_EQ(attempt.finish->exit_code, 143);
+  EXPECT_TRUE(attempt.finish->draining);
+  EXPECT_TRUE(attempt.finish->walltime);
+  EXPECT_NE(attempt.events.find("\"checkpoint\""), std::string::npos);
+}
+
+TEST(Agent, AWalltimeThatIsNotOverChangesNothing) {
+  Workplace work;
+  work.coordinator.queue("7", {{"steps", 2}}, 1, "1h");
+  work.start();
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  EXPECT_EQ(work.coordinator.attempt("7").finish->exit_code, 0);
+  EXPECT_FALSE(work.coordinator.attempt("7").finish->walltime);
+}
+
 TEST(Agent, KillsATrainerThatIgnoresItsGrace) {
   Workplace work;
   work.coordinator.queue("7", {{"behaviour", "ignore_sigterm"}});

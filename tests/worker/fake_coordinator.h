@@ -34,10 +34,14 @@ class FakeCoordinator final : public CoordinatorApi {
   explicit FakeCoordinator(std::string store) : store_(std::move(store)) {}
 
   // ---- what tests do ----
-  void queue(const std::string& run_id, nlohmann::json fake, std::size_t slots = 1) {
+  void queue(const std::string& run_id, nlohmann::json fake, std::size_t slots = 1,
+             const nlohmann::json& walltime = nullptr) {
     const std::lock_guard lock(mutex_);
+    const nlohmann::json resources = {{"walltime", walltime}};
     queue_.push_back(
-        {run_id, slots, {{"run_id", run_id}, {"config", {{"fake", std::move(fake)}}}}});
+        {run_id,
+         slots,
+         {{"run_id", run_id}, {"config", {{"fake", std::move(fake)}, {"resources", resources}}}}});
   }
   // As if an earlier worker process had leased it: epoch 1, nothing stored but `events`.
   void grant_before(const std::string& run_id, const std::string& events = "") {

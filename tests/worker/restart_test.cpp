@@ -57,6 +57,18 @@ TEST(WorkerRestart, AdoptsTheLivingTrainerAndReportsItsEnd) {
   EXPECT_EQ(work.coordinator.grants(), 0);
 }
 
+TEST(WorkerRestart, TheWalltimeCountsFromTheTrainersStart) {
+  Workplace work;
+  AttemptRecord left = kill_a_worker(work, {{"behaviour", "hang"}});
+  left.walltime = std::chrono::seconds(0);
+  AttemptFolder(work.folder.path() / "home" / "worker-w" / "attempts").save(left);
+  work.coordinator.grant_before("7");
+  work.start();
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  EXPECT_EQ(work.coordinator.attempt("7").finish->exit_code, 143);
+  EXPECT_TRUE(work.coordinator.attempt("7").finish->walltime);
+}
+
 TEST(WorkerRestart, KillsTheTrainerWhoseRunWasGivenAway) {
   Workplace work;
   const AttemptRecord left = kill_a_worker(work, {{"behaviour", "ignore_sigterm"}});
@@ -95,8 +107,9 @@ TEST(WorkerRestart, CallsATrainerThatVanishedLost) {
 TEST(WorkerRestart, LeavesAProcessOfAnotherBootAlone) {
   Workplace work;
   const AttemptFolder records(work.folder.path() / "home" / "worker-w" / "attempts");
-  AttemptRecord record{{"7", 1, "token-7"},     "seven",           {0}, work.run_dir("7"),
-                       "SARSWEEP_ATTEMPT=none", identify(getpid())};
+  AttemptRecord record{
+      {"7", 1, "token-7"}, "seven",           {0}, work.run_dir("7"), "SARSWEEP_ATTEMPT=none",
+      std::nullopt,        identify(getpid())};
   record.process->boot_id = "another";
   records.save(record);
   work.coordinator.grant_before("7");

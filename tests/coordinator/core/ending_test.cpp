@@ -34,6 +34,21 @@ TEST(Ending, FollowsTheExitCode) {
   }
 }
 
+// Else a run whose walltime is too short to save anything would start for ever.
+TEST(Ending, AWalltimeIsFreeIfSomethingWasSaved) {
+  const Exit saved{.code = 143, .draining = true, .walltime = true, .saved = true};
+  EXPECT_EQ(ending_of(RunState::running, saved, {}).to, RunState::queued);
+  EXPECT_EQ(ending_of(RunState::running, saved, {}).charge, Charge::none);
+  for (const int signal : {0, 9}) {
+    const Exit lost{.code = 143, .signal = signal, .draining = true, .walltime = true};
+    EXPECT_EQ(ending_of(RunState::running, lost, {2, 0, 0}).to, RunState::backoff);
+    EXPECT_EQ(ending_of(RunState::running, lost, {2, 2, 0}).to, RunState::failed);
+    EXPECT_EQ(ending_of(RunState::running, lost, {2, 2, 0}).reason,
+              "its walltime ended before its first checkpoint; raise resources.walltime (2 of 2 "
+              "retries used)");
+  }
+}
+
 TEST(Ending, ASpentBudgetFails) {
   EXPECT_EQ(ending_of(RunState::running, {.code = 1}, {2, 1, 0}).to, RunState::backoff);
   EXPECT_EQ(ending_of(RunState::running, {.code = 1}, {2, 2, 0}).to, RunState::failed);

@@ -63,6 +63,8 @@ TEST(Fields, AWrongValueNamesWhatIsLegal) {
             "has the unknown key 'ron'; legal: run, checkpoint");
   EXPECT_EQ(fault("data.stretch", json{{"lo", 1}, {"hi", 0}}), "lo must lie below hi");
   EXPECT_EQ(fault("checkpoint.every", 0), "must be at least 1 (got 0)");
+  EXPECT_EQ(fault("resources.walltime", "12"),
+            "must be a time such as 12h, 1h30m or 45s (got the text '12')");
 }
 
 TEST(Fields, EveryRefusalProposesACure) {
@@ -78,6 +80,8 @@ TEST(Fields, EveryRefusalProposesACure) {
   EXPECT_EQ(proposal("train.noise_offset", 3), "write 1");
   EXPECT_EQ(proposal("data.label_column", 5), "write '5'");
   EXPECT_EQ(proposal("compat.sched_unit", "diffusers_sdxl_bug"), "write update");
+  EXPECT_EQ(proposal("resources.walltime", 3600), "write 3600s");
+  EXPECT_EQ(proposal("resources.walltime", "noon"), "for example 12h");
   EXPECT_EQ(proposal("resources.vram", "70GiB"), "leave it out");
   EXPECT_EQ(proposal("data.stretch", "mean3sigm"), "did you mean 'mean3sigma'?");
   EXPECT_EQ(proposal("data.path", 3), "for example ../folder");
@@ -87,6 +91,7 @@ TEST(Fields, RightValuesOfEveryTypePass) {
   EXPECT_EQ(fault("train.micro_batch", "auto"), "");
   EXPECT_EQ(fault("train.micro_batch", 4), "");
   EXPECT_EQ(fault("checkpoint.every", "2epochs"), "");
+  EXPECT_EQ(fault("resources.walltime", "1h30m"), "");
   EXPECT_EQ(fault("train.warmup", 0), "");
   EXPECT_EQ(fault("data.stretch", json{{"lo", 0}, {"hi", 0.5}}), "");
   EXPECT_EQ(fault("model.path", json{{"run", "tiny-base/unet"}}), "");
