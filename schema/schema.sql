@@ -89,6 +89,7 @@ CREATE TABLE run (
   finished_ms INTEGER,
   parent_choice TEXT,  -- JSON {study, by, index, per_seed}: chosen when that study has ended
   shared_config INTEGER REFERENCES shared_config (id),
+  micro_halvings INTEGER NOT NULL DEFAULT 0 CHECK (micro_halvings >= 0),  -- after running out of memory
   UNIQUE (sweep, name)
 ) STRICT;
 CREATE INDEX run_by_state ON run (state);
@@ -135,6 +136,7 @@ CREATE TABLE attempt (
   end_exit_code INTEGER,             -- the stream's own end event, which outranks the process's code
   event_bytes INTEGER NOT NULL DEFAULT 0 CHECK (event_bytes >= 0),
   log_bytes INTEGER NOT NULL DEFAULT 0 CHECK (log_bytes >= 0),
+  end_micro_batch INTEGER,           -- the images of one pass with which it ran out of memory
   PRIMARY KEY (run, epoch),
   CHECK (("end" IS NULL) = (finished_ms IS NULL))
 ) STRICT, WITHOUT ROWID;

@@ -36,6 +36,26 @@ Ending charged(Charge charge, const Budget& budget, const std::string& reason) {
   return ending;
 }
 
+Ending out_of_memory(const Exit& exit, const Budget& budget) {
+  Ending ending{AttemptEnd::failed, RunState::failed, Charge::none, 0, ""};
+  if (exit.micro_batch == 1) {
+    ending.reason =
+        "out of memory with one image a pass; train.gradient_checkpointing: block, a LoRA or a "
+        "smaller data.resolution take less";
+  } else if (budget.micro_halvings >= kMostHalvings) {
+    ending.reason =
+        fmt::format("out of memory after {} halvings of its micro batch", budget.micro_halvings);
+  } else {
+    ending.to = RunState::queued;
+    ending.charge = Charge::memory;
+    ending.reason = exit.micro_batch
+                        ? fmt::format("out of memory with {} images a pass; it goes on with {}",
+                                      *exit.micro_batch, *exit.micro_batch / 2)
+                        : "out of memory; it goes on with half the micro batch";
+  }
+  return ending;
+}
+
 Ending preempted(const Exit& exit, const Budget& budget, const std::string& reason) {
   if (exit.walltime && !exit.saved) {
     return charged(Charge::user, budget,
@@ -58,8 +78,7 @@ Ending ending_while_held(const Exit& exit, const Budget& budget) {
     case ExitCode::bad_config:
       return {AttemptEnd::spec_error, RunState::failed, Charge::none, 0, reason};
     case ExitCode::temporary: return charged(Charge::infrastructure, budget, reason);
-    case ExitCode::out_of_memory:
-      return charged(Charge::user, budget, "out of memory; a smaller train.micro_batch may help");
+    case ExitCode::out_of_memory: return out_of_memory(exit, budget);
   }
   return charged(Charge::user, budget, reason);
 }

@@ -132,8 +132,11 @@ void on_error(const Ingest& to, const json& event) {
 
 void on_end(const Ingest& to, const json& event) {
   const auto code = static_cast<int>(whole(event, "exit_code", 0, 255));
-  AttemptStore(to.connection).record_end_event(to.holding.attempt, code);
+  std::optional<std::int64_t> micro_batch;
+  if (event.contains("micro_batch")) micro_batch = whole(event, "micro_batch", 1);
+  AttemptStore(to.connection).record_end_event(to.holding.attempt, code, micro_batch);
   to.holding.attempt.end_exit_code = code;
+  to.holding.attempt.end_micro_batch = micro_batch;
 }
 
 void ingest_line(const Ingest& to, std::string_view line) {

@@ -36,6 +36,15 @@ bool may_return(Connection& connection, const Holding& lost) {
                       [&](const json& slot) { return taken.contains(slot.get<int>()); });
 }
 
+void charge(RunStore& runs, RunRow& run, Charge charge) {
+  switch (charge) {
+    case Charge::none: return;
+    case Charge::user: return runs.count_failure(run, false, 1);
+    case Charge::infrastructure: return runs.count_failure(run, true, 1);
+    case Charge::memory: return runs.count_halving(run);
+  }
+}
+
 void reclaim(Core& core, Connection& connection, Holding& holding) {
   AttemptStore(connection).reopen(holding.attempt);
   holding.attempt.end.reset();
@@ -64,7 +73,9 @@ std::set<int> held_slots(Connection& connection, std::int64_t worker,
   return held;
 }
 
-Budget budget_of(const RunRow& run) { return {run.retries, run.user_failures, run.infra_failures}; }
+Budget budget_of(const RunRow& run) {
+  return {run.retries, run.user_failures, run.infra_failures, run.micro_halvings};
+}
 
 Holding find_holding(Core& core, Connection& connection, const LeaseKey& key) {
   std::optional<RunRow> run = RunStore(connection).find_uid(key.run_id);
@@ -98,9 +109,7 @@ void conclude(Core& core, Connection& connection, Holding& holding, const Ending
   const std::int64_t now = core.now_ms();
   AttemptStore(connection).close(holding.attempt, {ending.end, ending.reason, now});
   RunStore runs(connection);
-  if (ending.charge != Charge::none) {
-    runs.count_failure(holding.run, ending.charge == Charge::infrastructure, 1);
-  }
+  charge(runs, holding.run, ending.charge);
   Move move{.to = ending.to,
             .actor = holding.attempt.worker_name,
             .reason = ending.reason,

@@ -65,6 +65,7 @@ RunDocument document_of(Core& core, Connection& connection, const RunRow& run) {
                        {"name", run.name},
                        {"lease_epoch", run.lease_epoch},
                        {"seed", run.seed},
+                       {"micro_halvings", run.micro_halvings},
                        {"cache_dir", (core.options.home / "cache").string()},
                        {"protocol", protocol},
                        {"config", config::nest(flat)},

@@ -41,12 +41,14 @@ FinishOutcome finish_within(Core& core, Connection& connection, const FinishRequ
   Holding holding = hold(core, connection, request.key);
   json missing = missing_parts(core, connection, holding.attempt, request);
   if (!missing.is_null()) return {std::nullopt, std::move(missing)};
-  Exit exit{request.exit_code,
-            request.signal,
-            request.draining,
-            request.walltime,
-            saved_in(connection, holding.attempt),
-            request.reason};
+  const AttemptRow& attempt = holding.attempt;
+  Exit exit{.code = request.exit_code,
+            .signal = request.signal,
+            .draining = request.draining,
+            .walltime = request.walltime,
+            .saved = saved_in(connection, attempt),
+            .micro_batch = attempt.end_micro_batch,
+            .reason = request.reason};
   if (holding.attempt.end_exit_code) {
     exit.code = static_cast<int>(*holding.attempt.end_exit_code);
     exit.signal = 0;

@@ -6,7 +6,7 @@ namespace {
 constexpr const char* kSelect = R"sql(
   SELECT a.run, a.epoch, a.worker, w.name, a.incarnation, a.slots, a.resume_step, a.granted_ms,
          a.started_ms, a.finished_ms, a."end", a.exit_code, a.reason, a.end_exit_code, a.event_bytes,
-         a.log_bytes
+         a.log_bytes, a.end_micro_batch
     FROM attempt a JOIN worker w ON w.id = a.worker
 )sql";
 
@@ -28,6 +28,7 @@ AttemptRow read_attempt(const Row& row) {
   attempt.end_exit_code = row.maybe_integer(13);
   attempt.event_bytes = row.integer(14);
   attempt.log_bytes = row.integer(15);
+  attempt.end_micro_batch = row.maybe_integer(16);
   return attempt;
 }
 
@@ -88,9 +89,11 @@ void AttemptStore::record_exit(const AttemptRow& attempt, int exit_code, int sig
                       static_cast<std::int64_t>(signal)});
 }
 
-void AttemptStore::record_end_event(const AttemptRow& attempt, int exit_code) {
-  connection_.change("UPDATE attempt SET end_exit_code = ?3 WHERE run = ?1 AND epoch = ?2",
-                     {attempt.run, attempt.epoch, static_cast<std::int64_t>(exit_code)});
+void AttemptStore::record_end_event(const AttemptRow& attempt, int exit_code,
+                                    std::optional<std::int64_t> micro_batch) {
+  connection_.change(
+      "UPDATE attempt SET end_exit_code = ?3, end_micro_batch = ?4 WHERE run = ?1 AND epoch = ?2",
+      {attempt.run, attempt.epoch, static_cast<std::int64_t>(exit_code), sql(micro_batch)});
 }
 
 void AttemptStore::set_event_bytes(const AttemptRow& attempt, std::int64_t bytes) {

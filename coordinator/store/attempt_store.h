@@ -23,6 +23,7 @@ struct AttemptRow {
   std::optional<std::int64_t> exit_code = {};  // set once the worker's finish was accepted
   std::string reason = {};
   std::optional<std::int64_t> end_exit_code = {};
+  std::optional<std::int64_t> end_micro_batch = {};  // where it ran out of memory
   std::int64_t event_bytes = 0, log_bytes = 0;
 };
 
@@ -45,7 +46,8 @@ class AttemptStore {
   void close(const AttemptRow& attempt, const AttemptClose& close);
   void reopen(const AttemptRow& attempt);  // a lost lease that came back
   void record_exit(const AttemptRow& attempt, int exit_code, int signal);
-  void record_end_event(const AttemptRow& attempt, int exit_code);
+  void record_end_event(const AttemptRow& attempt, int exit_code,
+                        std::optional<std::int64_t> micro_batch);
   void set_event_bytes(const AttemptRow& attempt, std::int64_t bytes);
   void set_log_bytes(const AttemptRow& attempt, std::int64_t bytes);
 

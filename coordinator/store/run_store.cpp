@@ -16,7 +16,8 @@ constexpr const char* kSelect = R"sql(
          r.parent_checkpoint, r.config, r.origins, r.axes, r.path_bases, r.priority, r.retries,
          r.state, r.reason, r.state_ms, r.not_before_ms, r.generation, r.lease_epoch,
          r.checkpoint_floor, r.user_failures, r.infra_failures, r.step, r.total_steps, r.stage,
-         r.digests, r.created_ms, r.started_ms, r.finished_ms, r.parent_choice, r.shared_config
+         r.digests, r.created_ms, r.started_ms, r.finished_ms, r.parent_choice, r.shared_config,
+         r.micro_halvings
     FROM run r JOIN sweep s ON s.id = r.sweep
 )sql";
 constexpr const char* kOrder = " ORDER BY s.id, r.position, r.id";
@@ -74,6 +75,7 @@ RunRow read_run(const Row& row) {
   run.finished_ms = row.maybe_integer(38);
   run.parent_choice = row.maybe_text(39);
   run.shared_config = row.maybe_integer(40);
+  run.micro_halvings = row.integer(41);
   return run;
 }
 
@@ -269,15 +271,26 @@ void RunStore::count_failure(RunRow& run, bool infrastructure, int by) {
                      {run.id, run.user_failures, run.infra_failures});
 }
 
+void RunStore::count_halving(RunRow& run) {
+  run.micro_halvings += 1;
+  connection_.change("UPDATE run SET micro_halvings = ?2 WHERE id = ?1",
+                     {run.id, run.micro_halvings});
+}
+
 void RunStore::renew(RunRow& run, bool forget) {
   run.generation += 1;
   run.user_failures = run.infra_failures = 0;
-  if (forget) run.checkpoint_floor = run.lease_epoch + 1;
+  if (forget) {
+    run.checkpoint_floor = run.lease_epoch + 1;
+    run.micro_halvings = 0;
+  }
   connection_.change(
       "UPDATE run SET generation = ?2, user_failures = 0, infra_failures = 0, checkpoint_floor = "
       "?3,"
-      " step = CASE WHEN ?4 THEN 0 ELSE step END, source_run = NULL WHERE id = ?1",
-      {run.id, run.generation, run.checkpoint_floor, static_cast<std::int64_t>(forget)});
+      " step = CASE WHEN ?4 THEN 0 ELSE step END, source_run = NULL, micro_halvings = ?5"
+      " WHERE id = ?1",
+      {run.id, run.generation, run.checkpoint_floor, static_cast<std::int64_t>(forget),
+       run.micro_halvings});
 }
 
 std::int64_t RunStore::next_epoch(RunRow& run) {

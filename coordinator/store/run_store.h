@@ -36,6 +36,7 @@ struct RunRow {
   std::optional<std::int64_t> not_before_ms;
   std::int64_t generation = 1, lease_epoch = 0, checkpoint_floor = 1;
   std::int64_t user_failures = 0, infra_failures = 0;
+  std::int64_t micro_halvings = 0;  // after running out of memory
   std::int64_t step = 0;
   std::optional<std::int64_t> total_steps;
   std::string stage;
@@ -101,7 +102,9 @@ class RunStore {
   void move(RunRow& run, const Move& move);
 
   void count_failure(RunRow& run, bool infrastructure, int by);
-  // A person's new start: generation + 1, budgets reset; `forget` drops the checkpoints as well.
+  void count_halving(RunRow& run);
+  // A person's new start: generation + 1, budgets reset; `forget` drops the checkpoints as well,
+  // and what is known of the micro batch.
   void renew(RunRow& run, bool forget);
   // The next lease epoch, stored.
   std::int64_t next_epoch(RunRow& run);

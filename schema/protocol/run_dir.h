@@ -10,12 +10,12 @@
 //   alone.
 //
 //   run.json        in   {run_id, name, lease_epoch, seed, device, devices?, threads, cache_dir,
-//                         protocol{…}, deadline_unix_ms?, config{nested, nothing omitted},
+//                         micro_halvings?, protocol{…}, config{nested, nothing omitted},
 //                         resume: [{checkpoint, step, manifest_sha256}, … newest first] | [] |
 //                         "auto"}
 //                        paths are absolute; `threads` is the CPU thread count of all ranks
 //                        together (0: the trainer's choice); `devices` has one for each of several
-//                        ranks
+//                        ranks; the micro batch is halved `micro_halvings` times (0), down to 1
 //   events.jsonl    out  append-only, one JSON object a line: {"t": unix_ms, "type": T, …}, by
 //   type:
 //                          stage       name, done, total
@@ -27,7 +27,8 @@
 //                          cache       key, images, encoded (0: found in the cache)
 //                          progress    step, total_steps
 //                          warning     message          error  code, message
-//                          end         exit_code, reason, step   (outranks the process's exit code)
+//                          end         exit_code, reason, step, micro_batch? (where memory ran
+//                                      out; outranks the process's exit code)
 //                        bytes after the last newline are void when the attempt closes
 //   checkpoints/step-00000500/   written as step-….tmp, fsync, manifest.json last, rename; without
 //   a

@@ -18,7 +18,8 @@ TEST(Ending, FollowsTheExitCode) {
       {{.code = 1}, RunState::backoff, AttemptEnd::failed, Charge::user},
       {{.code = 75}, RunState::backoff, AttemptEnd::failed, Charge::infrastructure},
       {{.code = 0, .signal = 9}, RunState::backoff, AttemptEnd::failed, Charge::infrastructure},
-      {{.code = 76}, RunState::backoff, AttemptEnd::failed, Charge::user},
+      {{.code = 76}, RunState::queued, AttemptEnd::failed, Charge::memory},
+      {{.code = 76, .micro_batch = 1}, RunState::failed, AttemptEnd::failed, Charge::none},
       {{.code = 77}, RunState::failed, AttemptEnd::failed, Charge::none},
       {{.code = 78}, RunState::failed, AttemptEnd::spec_error, Charge::none},
       {{.code = 143}, RunState::queued, AttemptEnd::preempted, Charge::none},
@@ -47,6 +48,20 @@ TEST(Ending, AWalltimeIsFreeIfSomethingWasSaved) {
               "its walltime ended before its first checkpoint; raise resources.walltime (2 of 2 "
               "retries used)");
   }
+}
+
+TEST(Ending, MemoryIsAskedForInHalvesFourTimes) {
+  const Exit exit{.code = 76, .micro_batch = 8};
+  for (std::int64_t halvings = 0; halvings < kMostHalvings; ++halvings) {
+    const Ending ending = ending_of(RunState::running, exit, {.micro_halvings = halvings});
+    EXPECT_EQ(ending.to, RunState::queued);
+    EXPECT_EQ(ending.reason, "out of memory with 8 images a pass; it goes on with 4");
+  }
+  const Ending last = ending_of(RunState::running, exit, {.micro_halvings = kMostHalvings});
+  EXPECT_EQ(last.to, RunState::failed);
+  EXPECT_EQ(last.reason, "out of memory after 4 halvings of its micro batch");
+  EXPECT_EQ(ending_of(RunState::pausing, exit, {}).to, RunState::paused);
+  EXPECT_EQ(ending_of(RunState::pausing, exit, {}).charge, Charge::memory);
 }
 
 TEST(Ending, ASpentBudgetFails) {

@@ -160,6 +160,27 @@ TEST(Lease, ASecondCoordinatorOfOneHomeIsRefused) {
             ErrorCode::conflict);
 }
 
+TEST(Lease, ARunThatDidNotFitIsGrantedWithHalfTheMicroBatch) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  bench.add_worker();
+  const std::string end = R"({"type":"end","exit_code":76,"reason":"r","step":0,"micro_batch":4})";
+  for (int halvings = 0; halvings < 3; ++halvings) {
+    const Grant grant = bench.start();
+    EXPECT_EQ(grant.run_json["micro_halvings"], halvings);
+    bench.ship(grant.key, end + "\n");
+    bench.end(grant.key, 76);
+  }
+  EXPECT_EQ(bench.run("a")["reason"], "out of memory with 4 images a pass; it goes on with 2");
+  bench.verb("a", Verb::kill);
+  bench.verb("a", Verb::retry);
+  EXPECT_EQ(bench.take().run_json["micro_halvings"], 3) << "what was learnt is kept";
+  bench.verb("a", Verb::kill);
+  bench.verb("a", Verb::retry, true);
+  EXPECT_EQ(bench.take().run_json["micro_halvings"], 0);
+}
+
 TEST(Lease, ADrainingWorkerGetsNothing) {
   Bench bench;
   bench.sweep.runs = {planned("a")};

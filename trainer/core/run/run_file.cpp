@@ -23,6 +23,14 @@ void read(const json& document, const char* key, T& target) {
   }
 }
 
+void require_at_least_0(const char* key, int value) {
+  if (value >= 0) return;
+  throw Error(
+      ErrorCode::invalid,
+      std::string("run.json: ") + key + " must be at least 0 (got " + std::to_string(value) + ")",
+      key);
+}
+
 }  // namespace
 
 RunFile read_run_file(const std::filesystem::path& run_dir) {
@@ -38,6 +46,7 @@ RunFile read_run_file(const std::filesystem::path& run_dir) {
   read(document, "device", file.device);
   read(document, "devices", file.devices);
   read(document, "threads", file.threads);
+  read(document, "micro_halvings", file.micro_halvings);
   read(document, "cache_dir", cache);
   file.cache_dir = cache.empty() ? run_dir / "cache" : std::filesystem::path(cache);
   file.protocol = document.value("protocol", json());
@@ -46,11 +55,8 @@ RunFile read_run_file(const std::filesystem::path& run_dir) {
   if (!file.config.is_object() || (!file.protocol.is_null() && !file.protocol.is_object())) {
     throw Error(ErrorCode::invalid, path.string() + ": config and protocol must be objects");
   }
-  if (file.threads < 0) {
-    throw Error(ErrorCode::invalid,
-                "run.json: threads must be at least 0 (got " + std::to_string(file.threads) + ")",
-                "threads");
-  }
+  require_at_least_0("threads", file.threads);
+  require_at_least_0("micro_halvings", file.micro_halvings);
   return file;
 }
 

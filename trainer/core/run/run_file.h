@@ -17,6 +17,7 @@ struct RunFile {
   std::string device = "auto";
   std::vector<std::string> devices;  // by rank, where there are several; empty: `device` for all
   int threads = 0;                   // of all ranks together; 0: the library's choice
+  int micro_halvings = 0;            // of the micro batch, after running out of memory
   std::filesystem::path cache_dir;   // default: RUN_DIR/cache
   nlohmann::json protocol;           // resolved block; null: nothing is evaluated
   nlohmann::json config;             // nested

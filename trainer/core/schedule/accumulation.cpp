@@ -43,6 +43,11 @@ UpdateRange share_of(const UpdateRange& update, std::int64_t rank, std::int64_t 
   return {update.begin + each * rank + std::min(rank, left), each + (rank < left ? 1 : 0)};
 }
 
+std::int64_t halved(std::int64_t micro_batch, int halvings) {
+  constexpr int kAllBits = 62;
+  return std::max<std::int64_t>(micro_batch >> std::clamp(halvings, 0, kAllBits), 1);
+}
+
 std::vector<UpdateRange> micro_batches(const UpdateRange& update, std::int64_t micro_batch) {
   std::vector<UpdateRange> micros;
   for (std::int64_t done = 0; done < update.size; done += micro_batch) {

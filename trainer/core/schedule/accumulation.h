@@ -34,6 +34,8 @@ struct Accumulation {
 // shares that differ by at most one image; empty where there are fewer images than ranks.
 UpdateRange share_of(const UpdateRange& update, std::int64_t rank, std::int64_t ranks);
 
+// A micro batch after running out of memory `halvings` times, never below 1.
+std::int64_t halved(std::int64_t micro_batch, int halvings);
 // An update's images cut into passes of at most `micro_batch`; the last may be smaller.
 std::vector<UpdateRange> micro_batches(const UpdateRange& update, std::int64_t micro_batch);
 

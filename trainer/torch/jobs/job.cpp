@@ -94,6 +94,7 @@ class Job {
     }
     if (config_.job == "diffusion") require_captions_with(config_.token.texts, data_);
     prepare_record(record);
+    settle_micro_batch();
     settle_threads();
   }
 
@@ -152,13 +153,27 @@ class Job {
     }
   }
 
-  // A resumed run keeps the thread count and micro batch it began with: sums depend on both, and on
-  // the number of ranks, which is as it is.
+  // A resumed run keeps the micro batch it began with, for sums depend on it. Only memory that ran
+  // out changes it.
+  void settle_micro_batch() {
+    const std::int64_t began_with =
+        resume_ ? resume_->manifest.value("micro_batch", micro_batch_) : micro_batch_;
+    const int halved_then = resume_ ? resume_->manifest.value("micro_halvings", 0) : 0;
+    micro_batch_ = halved(began_with, run_.file().micro_halvings - halved_then);
+    run_.set_micro_batch(micro_batch_);
+    if (micro_batch_ == began_with) return;
+    run_.warn(
+        fmt::format("a pass takes {} images where it took {}, for memory ran out: sums are taken "
+                    "in another order, so the last digits will differ",
+                    micro_batch_, began_with));
+  }
+
+  // A resumed run keeps the thread count it began with: sums depend on it, and on the number of
+  // ranks, which is as it is.
   void settle_threads() {
     const int ranks = run_.ranks().size();
     int threads = threads_of_rank(run_.file().threads, ranks);
     if (resume_) {
-      micro_batch_ = resume_->manifest.value("micro_batch", micro_batch_);
       const int ranks_before = resume_->manifest.value("world_size", 1);
       if (ranks_before == ranks) {
         threads = threads_kept(threads, resume_->manifest.value("threads", threads));
@@ -204,6 +219,7 @@ class Job {
     plan.facts = {{"config_hash", config_hash_},
                   {"threads", threads_},
                   {"micro_batch", micro_batch_},
+                  {"micro_halvings", run_.file().micro_halvings},
                   {"world_size", run_.ranks().size()}};
     plan.between = [&](long step) { between_updates(step, per_epoch, rule); };
     switch (run_training_loop(run_, task, plan, resume_)) {

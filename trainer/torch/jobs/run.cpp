@@ -114,8 +114,11 @@ int train_run(const std::filesystem::path& run_dir, StopSignals& signals, Commun
     spdlog::error("{}", printable(end.reason, 4000));
     run.events().write("error", {{"code", end.error_code}, {"message", end.reason}});
   }
-  run.events().write("end",
-                     {{"exit_code", end.exit_code}, {"reason", end.reason}, {"step", run.step()}});
+  nlohmann::json last = {
+      {"exit_code", end.exit_code}, {"reason", end.reason}, {"step", run.step()}};
+  const bool by_memory = end.exit_code == static_cast<int>(ExitCode::out_of_memory);
+  if (by_memory && run.micro_batch() > 0) last["micro_batch"] = run.micro_batch();
+  run.events().write("end", last);
   return run.ranks().leave({end.exit_code, end.agreed, end.reason});
 }
 

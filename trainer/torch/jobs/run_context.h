@@ -49,6 +49,9 @@ class RunContext {
   void progress(long done, long total);
   // The finished updates last told to progress(): where the run ends if something stops it.
   long step() const { return step_; }
+  // The images of one pass, once they are known; 0 before.
+  std::int64_t micro_batch() const { return micro_batch_; }
+  void set_micro_batch(std::int64_t images) { micro_batch_ = images; }
   // A `warning` event, also in the log.
   void warn(const std::string& message);
 
@@ -64,6 +67,7 @@ class RunContext {
   EventLog events_;
   Clock::TimePoint last_told_{};
   long step_ = 0;
+  std::int64_t micro_batch_ = 0;
 };
 
 }  // namespace sarsweep::trainer
