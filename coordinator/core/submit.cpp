@@ -6,6 +6,7 @@
 
 #include "coordinator/core/families.h"
 #include "coordinator/core/holds.h"
+#include "coordinator/core/planned_row.h"
 #include "coordinator/core/sweep_diff.h"
 #include "coordinator/store/event_store.h"
 #include "coordinator/store/hold_store.h"
@@ -69,12 +70,6 @@ json withdrawn_row(const RunRow& run) {
           {"run_hash", run.run_hash}, {"action", to_string(PlanAction::withdrawn)},
           {"alias_of", nullptr},      {"source_run", nullptr},
           {"parent", nullptr},        {"config", run.config.whole()}};
-}
-
-std::int64_t priority_of(const config::RunValues& config) {
-  const json& priority = config["resources.priority"];
-  if (priority == "high") return 1;
-  return priority == "low" ? -1 : 0;
 }
 
 // Takes from `common` what `other` lacks or holds otherwise.
@@ -165,33 +160,13 @@ class Submission {
 
   RunRow definition(std::size_t i, const DiffRow& row) const {
     const PlannedRun& planned = expanded_.runs[i];
-    RunRow run;
-    run.uid = "r" + random_hex(8);
+    RunRow run = row_of(planned, core_.now_ms());
     run.sweep = sweep_;
     run.position = static_cast<std::int64_t>(i);
-    run.name = planned.name;
-    run.cell = planned.cell;
-    run.label = planned.label;
-    run.study = planned.study;
-    run.seed = planned.seed;
-    run.cell_hash = planned.cell_hash;
     run.run_hash = row.run_hash;
-    run.judge_hash = planned.judge_hash;
-    if (planned.parent) run.parent_checkpoint = planned.parent->checkpoint;
-    if (run.parent_checkpoint.empty()) run.parent_checkpoint = "last";
-    if (planned.parent && planned.parent->best)
-      run.parent_choice = json(*planned.parent->best).dump();
-    const auto text = [](const json& j) { return j.is_null() ? std::string("{}") : j.dump(); };
     run.config.own = planned.config.text_beyond(common_config_);
     run.origins.own = beyond(planned.origins, common_origins_).dump();
     run.shared_config = shared_config_;
-    run.axes = text(planned.axes);
-    run.path_bases = text(planned.path_bases);
-    run.priority = priority_of(planned.config);
-    const json& retries = planned.config["resources.retries"];
-    run.retries = retries.is_null() ? 2 : retries.get<std::int64_t>();
-    run.state = planned.parent || planned.alias_of ? RunState::waiting : RunState::queued;
-    run.created_ms = core_.now_ms();
     return run;
   }
 

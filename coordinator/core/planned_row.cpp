@@ -1,0 +1,45 @@
+#include "coordinator/core/planned_row.h"
+
+#include "schema/base/digest.h"
+
+namespace sarsweep::coordinator {
+namespace {
+
+using nlohmann::json;
+
+std::int64_t priority_of(const config::RunValues& config) {
+  const json& priority = config["resources.priority"];
+  if (priority == "high") return 1;
+  return priority == "low" ? -1 : 0;
+}
+
+std::string text_of(const json& object) { return object.is_null() ? "{}" : object.dump(); }
+
+}  // namespace
+
+RunRow row_of(const PlannedRun& planned, std::int64_t now_ms) {
+  RunRow run;
+  run.uid = "r" + random_hex(8);
+  run.name = planned.name;
+  run.cell = planned.cell;
+  run.label = planned.label;
+  run.study = planned.study;
+  run.seed = planned.seed;
+  run.cell_hash = planned.cell_hash;
+  run.run_hash = planned.run_hash;
+  run.judge_hash = planned.judge_hash;
+  if (planned.parent) run.parent_checkpoint = planned.parent->checkpoint;
+  if (run.parent_checkpoint.empty()) run.parent_checkpoint = "last";
+  if (planned.parent && planned.parent->best)
+    run.parent_choice = json(*planned.parent->best).dump();
+  run.axes = text_of(planned.axes);
+  run.path_bases = text_of(planned.path_bases);
+  run.priority = priority_of(planned.config);
+  const json& retries = planned.config["resources.retries"];
+  run.retries = retries.is_null() ? 2 : retries.get<std::int64_t>();
+  run.state = planned.parent || planned.alias_of ? RunState::waiting : RunState::queued;
+  run.created_ms = now_ms;
+  return run;
+}
+
+}  // namespace sarsweep::coordinator
