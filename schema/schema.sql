@@ -90,6 +90,8 @@ CREATE TABLE run (
   parent_choice TEXT,  -- JSON {study, by, index, per_seed}: chosen when that study has ended
   shared_config INTEGER REFERENCES shared_config (id),
   micro_halvings INTEGER NOT NULL DEFAULT 0 CHECK (micro_halvings >= 0),  -- after running out of memory
+  forked INTEGER NOT NULL DEFAULT 0 CHECK (forked IN (0, 1)),  -- 1: by `fork`; no file names it
+  extended_from TEXT,   -- the run_hash that the file gave it, where `extend` gave it another
   UNIQUE (sweep, name)
 ) STRICT;
 CREATE INDEX run_by_state ON run (state);

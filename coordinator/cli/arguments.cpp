@@ -24,6 +24,8 @@ struct Typed {
   VerbOptions verb;
   RestoreOptions restore;
   GcOptions gc;
+  ForkOptions fork;
+  ExtendOptions extend;
   std::string backup;
   UpOptions up;
   std::string run;
@@ -241,6 +243,26 @@ void add_verbs(CLI::App& app, Typed& typed) {
   }
 }
 
+void add_offspring(CLI::App& app, Typed& typed) {
+  CLI::App* forking =
+      command(app, typed, "fork",
+              "A new run out of a run's newest checkpoint, whatever that run does; undo: cancel",
+              [&typed](Session& session) { return fork(session, typed.fork); });
+  forking->add_option("run", typed.fork.selector, kRunHelp)->required();
+  forking->add_option("--set", typed.fork.set, "field=value, unlike the run; repeatable")
+      ->take_all();
+  forking->add_option("--name", typed.fork.name, "Its name (default: NAME-fork)");
+  forking->add_option("--step", typed.fork.step, "The checkpoint at this step")
+      ->check(CLI::NonNegativeNumber);
+  CLI::App* extending = command(
+      app, typed, "extend", "Let a run that is done train on, under a constant learning rate",
+      [&typed](Session& session) { return extend(session, typed.extend); });
+  extending->add_option("run", typed.extend.selector, kRunHelp)->required();
+  extending->add_option("--steps", typed.extend.steps, "Updates more, such as +500")
+      ->required()
+      ->check(CLI::Range(1, 1'000'000'000));
+}
+
 void add_operations(CLI::App& app, Typed& typed) {
   command(
       app, typed, "doctor",
@@ -355,6 +377,7 @@ std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& a
   add_sweeps(app, *typed);
   add_reading(app, *typed);
   add_verbs(app, *typed);
+  add_offspring(app, *typed);
   add_operations(app, *typed);
   add_completion(app, *typed);
   try {

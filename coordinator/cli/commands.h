@@ -77,6 +77,19 @@ struct VerbOptions {
 };
 Exit apply_verb(Session& session, const VerbOptions& options);
 
+struct ForkOptions {
+  std::string selector = {};
+  std::vector<std::string> set = {};
+  std::string name = {};                  // empty: NAME-fork
+  std::optional<std::int64_t> step = {};  // of the checkpoint; absent: the newest
+};
+Exit fork(Session& session, const ForkOptions& options);
+struct ExtendOptions {
+  std::string selector = {};
+  std::int64_t steps = 0;
+};
+Exit extend(Session& session, const ExtendOptions& options);
+
 struct UpOptions {
   int port = 8765;
   std::optional<int> workers;   // 0: no worker

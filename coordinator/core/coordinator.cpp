@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "coordinator/core/core.h"
+#include "coordinator/core/extend.h"
+#include "coordinator/core/fork.h"
 #include "coordinator/core/garbage.h"
 #include "coordinator/core/history_views.h"
 #include "coordinator/core/leasing.h"
@@ -53,6 +55,13 @@ json Coordinator::submit(const SweepSource& source, const std::string& idempoten
 json Coordinator::apply_verb(const std::string& run_id, Verb verb, bool from_scratch,
                              const std::string& actor) {
   return coordinator::apply_verb(impl_->core, run_id, verb, from_scratch, actor);
+}
+json Coordinator::extend(const std::string& run_id, std::int64_t steps, const std::string& actor) {
+  return extend_run(impl_->core, run_id, steps, actor);
+}
+json Coordinator::fork(const std::string& run_id, const ForkRequest& request,
+                       const std::string& actor, json* problems) {
+  return fork_run(impl_->core, run_id, request, actor, problems);
 }
 
 json Coordinator::sweeps() const {

@@ -57,6 +57,10 @@ class Coordinator {
                         const std::string& actor, nlohmann::json* problems);
   nlohmann::json apply_verb(const std::string& run_id, Verb verb, bool from_scratch,
                             const std::string& actor);
+  nlohmann::json extend(const std::string& run_id, std::int64_t steps, const std::string& actor);
+  // A new run out of a checkpoint of `run_id` (core/fork.h).
+  nlohmann::json fork(const std::string& run_id, const ForkRequest& request,
+                      const std::string& actor, nlohmann::json* problems);
 
   // ---- reading: published documents (schema/protocol/README.md) ----
   nlohmann::json sweeps() const;

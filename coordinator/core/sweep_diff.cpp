@@ -147,21 +147,34 @@ class Comparison {
     return found;
   }
 
+  static bool is_what_the_file_made(const RunRow& run, const std::string& hash) {
+    return run.extended_from.value_or(run.run_hash) == hash;
+  }
+
   void judge(std::size_t i) {
     const PlannedRun& planned = expanded_.runs[i];
     DiffRow& row = diff_.rows[i];
-    if (row.existing && !row.existing->never_started() && row.existing->run_hash != row.run_hash) {
+    if (row.existing && row.existing->forked) {
+      problem("forked_run",
+              fmt::format("{} is the name of a run that was forked from another", planned.name),
+              "give the run another name");
+      return;
+    }
+    const bool as_it_was = row.existing && is_what_the_file_made(*row.existing, row.run_hash);
+    if (row.existing && !row.existing->never_started() && !as_it_was) {
       problem("changed_run",
               fmt::format("{} has started with another configuration and is never altered",
                           planned.name),
-              "give the changed run another name");
+              fmt::format("give the changed run another name, or: sarsweep fork {}/{} --set "
+                          "FIELD=VALUE",
+                          expanded_.name, planned.name));
       return;
     }
     if (row.alias_index && (!row.existing || row.existing->never_started())) {
       row.action = PlanAction::alias;
       return;
     }
-    if (row.existing && row.existing->run_hash == row.run_hash) {
+    if (as_it_was) {
       const bool returns =
           row.existing->reason == "withdrawn" || row.existing->alias_of.has_value();
       if (!returns) {
@@ -178,7 +191,7 @@ class Comparison {
 
   void find_withdrawn(const SweepRow& sweep) {
     for (RunRow& run : runs_.of_sweep(sweep.id)) {
-      if (index_.contains(run.name)) continue;
+      if (run.forked || index_.contains(run.name)) continue;
       if (run.alias_of) {
         diff_.lost_aliases.push_back(run);
       } else if (!is_terminal(run.state) && (run.never_started() || source_.prune)) {

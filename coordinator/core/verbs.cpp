@@ -10,6 +10,7 @@
 #include "coordinator/core/holding.h"
 #include "coordinator/core/holds.h"
 #include "coordinator/core/retention.h"
+#include "coordinator/store/checkpoint_store.h"
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
@@ -50,7 +51,8 @@ RunState target_of(Connection& connection, const RunRow& run, Verb verb) {
   }
   const bool child = run.parent || run.parent_choice;
   if (*target != RunState::queued || !child) return *target;
-  const bool ready = run.parent && RunStore(connection).need(*run.parent).state == RunState::done;
+  const bool ready = CheckpointStore(connection).pinned_by(run.id) ||
+                     (run.parent && RunStore(connection).need(*run.parent).state == RunState::done);
   return ready ? RunState::queued : RunState::waiting;
 }
 

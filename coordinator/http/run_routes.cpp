@@ -52,6 +52,23 @@ Reply apply(Coordinator& core, const Call& call) {
   return Reply::of(core.apply_verb(call.path.at("id"), *verb, from_scratch, call.caller.name));
 }
 
+Reply extend(Coordinator& core, const Call& call) {
+  const auto request = call.json().get<ExtendRequest>();
+  return Reply::of(core.extend(call.path.at("id"), request.steps, call.caller.name));
+}
+
+Reply fork(Coordinator& core, const Call& call) {
+  const auto request = call.json().get<ForkRequest>();
+  nlohmann::json problems;
+  try {
+    return Reply::of(core.fork(call.path.at("id"), request, call.caller.name, &problems));
+  } catch (const Error& error) {
+    if (!problems.is_object()) throw;
+    problems["error"] = {{"code", to_string(error.code())}, {"message", error.what()}};
+    return Reply::of(problems, 422);
+  }
+}
+
 }  // namespace
 
 std::vector<Route> run_routes(const RouteContext& context) {
@@ -100,6 +117,8 @@ std::vector<Route> run_routes(const RouteContext& context) {
       {"GET", "/api/v1/runs/{id}/events", Role::viewer, control, {"after"}, 0, events},
       {"GET", "/api/v1/runs/{id}/eval", Role::viewer, control, {}, 0, evaluation},
       {"GET", "/api/v1/runs/{id}/why", Role::viewer, control, {}, 0, why},
+      {"POST", "/api/v1/runs/{id}/extend", Role::submitter, control, {}, 4096, with(extend)},
+      {"POST", "/api/v1/runs/{id}/fork", Role::submitter, control, {}, 64 * 1024, with(fork)},
       {"POST", "/api/v1/runs/{id}/{verb}", Role::submitter, control, {}, 4096, with(apply)},
       {"GET", "/api/v1/queue", Role::viewer, control, {}, 0, queue},
       {"GET", "/api/v1/workers", Role::viewer, control, {}, 0, workers},

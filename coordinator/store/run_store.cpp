@@ -17,7 +17,7 @@ constexpr const char* kSelect = R"sql(
          r.state, r.reason, r.state_ms, r.not_before_ms, r.generation, r.lease_epoch,
          r.checkpoint_floor, r.user_failures, r.infra_failures, r.step, r.total_steps, r.stage,
          r.digests, r.created_ms, r.started_ms, r.finished_ms, r.parent_choice, r.shared_config,
-         r.micro_halvings
+         r.micro_halvings, r.forked, r.extended_from
     FROM run r JOIN sweep s ON s.id = r.sweep
 )sql";
 constexpr const char* kOrder = " ORDER BY s.id, r.position, r.id";
@@ -76,6 +76,8 @@ RunRow read_run(const Row& row) {
   run.parent_choice = row.maybe_text(39);
   run.shared_config = row.maybe_integer(40);
   run.micro_halvings = row.integer(41);
+  run.forked = row.integer(42) != 0;
+  run.extended_from = row.maybe_text(43);
   return run;
 }
 
@@ -108,16 +110,16 @@ std::int64_t RunStore::insert(const RunRow& row) {
   for (const SqlValue& value :
        SqlValues{sql(row.alias_of), sql(row.parent), row.uid, row.sweep, sql(row.source_run),
                  std::string(to_string(row.state)), row.reason, row.created_ms, row.created_ms,
-                 sql(row.finished_ms)}) {
+                 sql(row.finished_ms), static_cast<std::int64_t>(row.forked)}) {
     values.push_back(value);
   }
   connection_.change(R"sql(
     INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
                      parent_checkpoint, config, origins, axes, path_bases, priority, retries,
                      parent_choice, shared_config, alias_of, parent, uid, sweep, source_run, state,
-                     reason, state_ms, created_ms, finished_ms)
+                     reason, state_ms, created_ms, finished_ms, forked)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-            ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28))sql",
+            ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29))sql",
                      values);
   return connection_.last_id();
 }
@@ -175,6 +177,12 @@ void RunStore::choose_parent(std::int64_t id, std::int64_t parent, const std::st
 void RunStore::erase_alias(std::int64_t id) {
   connection_.change("DELETE FROM event WHERE run = ?1", {id});
   connection_.change("DELETE FROM run WHERE id = ?1 AND alias_of IS NOT NULL", {id});
+}
+
+std::int64_t RunStore::end_of(std::int64_t sweep) {
+  return connection_.integer("SELECT MAX(position) FROM run WHERE sweep = ?1", {sweep})
+             .value_or(-1) +
+         1;
 }
 
 std::vector<RunRow> RunStore::select(const std::string& where, const SqlValues& values) {
@@ -291,6 +299,16 @@ void RunStore::renew(RunRow& run, bool forget) {
       " WHERE id = ?1",
       {run.id, run.generation, run.checkpoint_floor, static_cast<std::int64_t>(forget),
        run.micro_halvings});
+}
+
+void RunStore::extend(RunRow& run, const Extension& extension) {
+  connection_.change(
+      "UPDATE run SET config = ?2, origins = ?3, shared_config = NULL, run_hash = ?4,"
+      " extended_from = COALESCE(extended_from, run_hash), total_steps = ?5,"
+      " generation = generation + 1, user_failures = 0, infra_failures = 0, finished_ms = NULL"
+      " WHERE id = ?1",
+      {run.id, extension.config, extension.origins, extension.run_hash, extension.total_steps});
+  run = need(run.id);
 }
 
 std::int64_t RunStore::next_epoch(RunRow& run) {

@@ -30,6 +30,8 @@ struct RunRow {
   std::optional<std::int64_t> shared_config = {};
   std::string axes = "{}", path_bases = "{}";
   std::int64_t priority = 0, retries = 2;
+  bool forked = false;                            // out of another run: no file names it
+  std::optional<std::string> extended_from = {};  // the run_hash of its file, before `extend`
   RunState state = RunState::queued;
   std::string reason = {};
   std::int64_t state_ms = 0;
@@ -58,6 +60,13 @@ struct Move {
   std::optional<std::int64_t> not_before_ms = std::nullopt;  // with `backoff` only
 };
 
+// What `extend` changes of a run.
+struct Extension {
+  std::string config, origins;  // whole
+  std::string run_hash;
+  std::int64_t total_steps = 0;
+};
+
 // A run behind a row of a study; an alias stands for the run it names.
 struct StudyRun {
   std::int64_t id = 0;
@@ -84,6 +93,8 @@ class RunStore {
   // The parent that was chosen, and the run_hash with it.
   void choose_parent(std::int64_t id, std::int64_t parent, const std::string& run_hash);
   void erase_alias(std::int64_t id);
+  // The position behind the last run of a sweep.
+  std::int64_t end_of(std::int64_t sweep);
 
   std::optional<RunRow> find(std::int64_t id);
   std::optional<RunRow> find_uid(const std::string& uid);
@@ -106,6 +117,8 @@ class RunStore {
   // A person's new start: generation + 1, budgets reset; `forget` drops the checkpoints as well,
   // and what is known of the micro batch.
   void renew(RunRow& run, bool forget);
+  // A new start of a longer run: generation + 1, budgets reset.
+  void extend(RunRow& run, const Extension& extension);
   // The next lease epoch, stored.
   std::int64_t next_epoch(RunRow& run);
   // Grants begin behind `epoch`.

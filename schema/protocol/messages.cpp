@@ -302,6 +302,25 @@ void from_json(const json& j, FinishReply& v) {
   v.state = *state;
 }
 
+void to_json(json& j, const ExtendRequest& v) { j = {{"steps", v.steps}}; }
+void from_json(const json& j, ExtendRequest& v) {
+  Reader(j, "extend request").need("steps", v.steps).end();
+  check_range("steps", v.steps, 1, 1'000'000'000);
+}
+
+void to_json(json& j, const ForkRequest& v) {
+  j = {{"set", v.set}, {"name", v.name}, {"cwd", v.cwd}};
+  if (v.step) j["step"] = *v.step;
+}
+void from_json(const json& j, ForkRequest& v) {
+  Reader(j, "fork request")
+      .may("set", v.set)
+      .may("name", v.name)
+      .may("step", v.step)
+      .may("cwd", v.cwd)
+      .end();
+}
+
 void to_json(json& j, const GarbageRequest& v) {
   j = {{"apply", v.apply}, {"runs", v.runs}};
   if (v.keep_last) j["keep_last"] = *v.keep_last;

@@ -128,6 +128,19 @@ struct GarbageRequest {
   std::optional<std::int64_t> keep_best = {};  // absent: the run's checkpoint.keep_best
 };
 
+// A new run out of a checkpoint of another (POST /api/v1/runs/ID/fork).
+struct ForkRequest {
+  std::vector<std::string> set;           // "key=value", in order
+  std::string name;                       // empty: NAME-fork
+  std::optional<std::int64_t> step = {};  // of the checkpoint; absent: the newest
+  std::string cwd;                        // what relative paths in `set` mean; absolute
+};
+
+// A run that is done trains on (POST /api/v1/runs/ID/extend).
+struct ExtendRequest {
+  std::int64_t steps = 0;  // updates, 1 to 10^9
+};
+
 void to_json(nlohmann::json& j, const SweepSource& v);
 void from_json(const nlohmann::json& j, SweepSource& v);
 void to_json(nlohmann::json& j, const Diagnostic& v);
@@ -150,6 +163,10 @@ void to_json(nlohmann::json& j, const FinishRequest& v);
 void from_json(const nlohmann::json& j, FinishRequest& v);
 void to_json(nlohmann::json& j, const FinishReply& v);
 void from_json(const nlohmann::json& j, FinishReply& v);
+void to_json(nlohmann::json& j, const ExtendRequest& v);
+void from_json(const nlohmann::json& j, ExtendRequest& v);
+void to_json(nlohmann::json& j, const ForkRequest& v);
+void from_json(const nlohmann::json& j, ForkRequest& v);
 void to_json(nlohmann::json& j, const GarbageRequest& v);
 void from_json(const nlohmann::json& j, GarbageRequest& v);
 

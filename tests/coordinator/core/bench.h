@@ -79,7 +79,19 @@ class Bench {
                                    return nlohmann::json{{"name", "mini"}, {"hash", "p"}};
                                  }};
     core = std::make_unique<Coordinator>(CoordinatorOptions{.home = folder, .store = {}}, clock,
-                                         language);
+                                         shipped ? shipped_language() : language);
+  }
+  // A file in the shipped language.
+  nlohmann::json submit_text(const std::string& text) {
+    return core->submit({.text = text,
+                         .file = "demo.yaml",
+                         .dir = "/there",
+                         .cwd = "/here",
+                         .set = {},
+                         .files = {},
+                         .rerun = false,
+                         .withdraw = true},
+                        "", "alice", nullptr);
   }
 
   nlohmann::json submit(const std::string& key = "", bool rerun = false) {
@@ -142,6 +154,7 @@ class Bench {
 
   std::filesystem::path folder;
   FakeClock clock;
+  bool shipped = false;  // the next open() takes the shipped language
   ExpandedSweep sweep;
   std::unique_ptr<Coordinator> core;
   std::string worker, incarnation;

@@ -82,6 +82,17 @@ nlohmann::json Coordinator::back_up() {
           {"runs", 1},
           {"points", 1}};
 }
+nlohmann::json Coordinator::extend(const std::string& id, std::int64_t steps, const std::string&) {
+  return {{"id", id},     {"name", "n"},          {"state", "queued"}, {"was", "done"},
+          {"lifted", ""}, {"total_steps", steps}, {"undo", nullptr}};
+}
+nlohmann::json Coordinator::fork(const std::string& id, const ForkRequest& request,
+                                 const std::string&, nlohmann::json*) {
+  return {{"id", id},        {"name", request.name},
+          {"sweep", "s"},    {"state", "queued"},
+          {"parent", "s/p"}, {"checkpoint_step", request.step.value_or(0)},
+          {"undo", nullptr}};
+}
 nlohmann::json Coordinator::collect_garbage(const GarbageRequest& request, const std::string&) {
   return {{"applied", request.apply},
           {"runs", nlohmann::json::array()},

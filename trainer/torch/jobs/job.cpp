@@ -28,14 +28,21 @@ namespace {
 
 using nlohmann::json;
 
+// Under a constant rate the weights of an update do not depend on how many come after it, so that a
+// run that was finished can train on.
+bool is_length(const std::string& name, const json& complete) {
+  return complete.at("train.schedule") == "constant" &&
+         (name == "train.steps" || name == "train.epochs");
+}
+
 // What the trained weights depend on besides the binary: resuming under another one is refused.
 std::string science_hash(const RunFile& file) {
   json science = json::object();
   const json complete = config::with_defaults(config::flatten(file.config));
   for (const auto& [name, value] : complete.items()) {
     const config::Field* field = config::find_field(name);
-    if (field != nullptr && field->field_class == config::FieldClass::science)
-      science[name] = value;
+    if (field == nullptr || field->field_class != config::FieldClass::science) continue;
+    if (!is_length(name, complete)) science[name] = value;
   }
   science["seed"] = file.seed;
   return sha256(canonical_json(science));

@@ -146,6 +146,29 @@ TEST_F(TrainCommand, ResumeUnderAnotherConfigIsRefused) {
   EXPECT_EQ(events_of(second, "error").size(), 1u);
 }
 
+TEST_F(TrainCommand, ARunThatIsExtendedEndsAsOneThatWasThatLongFromTheStart) {
+  const fs::path whole = uninterrupted();
+  json brief = run_document();
+  brief["config"]["train"]["steps"] = 7;
+  const fs::path first = make_run("brief", brief);
+  ASSERT_EQ(train(first), 0);
+  const fs::path second = next_attempt(first, "extended");
+  ASSERT_EQ(train(second), 0);
+  EXPECT_EQ(curve(second, "train/loss").begin()->first, 8);
+  EXPECT_TRUE(final_weights(second) == final_weights(whole));
+}
+
+TEST_F(TrainCommand, AScheduleThatCameToItsEndIsNotExtended) {
+  json brief = run_document();
+  brief["config"]["train"]["steps"] = 7;
+  brief["config"]["train"]["schedule"] = "cosine";
+  const fs::path first = make_run("brief", brief);
+  ASSERT_EQ(train(first), 0);
+  json longer = json::parse(read_file(next_attempt(first, "extended") / "run.json"));
+  longer["config"]["train"]["schedule"] = "cosine";
+  EXPECT_EQ(train(make_run("longer", longer)), 78);
+}
+
 TEST_F(TrainCommand, LatentsAreEncodedOnceForAllRuns) {
   json document = run_document();
   document["cache_dir"] = folder_ / "cache";
