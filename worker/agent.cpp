@@ -66,7 +66,7 @@ WorkerLock::WorkerLock(const fs::path& folder) {
   const fs::path file = folder / "lock";
   descriptor_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor_ < 0) {
-    throw Error(ErrorCode::internal, "cannot open " + file.string() + ": " + std::strerror(errno));
+    throw Error(code_of_errno(errno), "cannot open " + file.string() + ": " + std::strerror(errno));
   }
   if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     close(descriptor_);

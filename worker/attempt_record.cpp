@@ -59,7 +59,7 @@ AttemptFolder::AttemptFolder(fs::path folder) : folder_(std::move(folder)) {
   std::error_code failure;
   fs::create_directories(folder_, failure);
   if (failure) {
-    throw Error(ErrorCode::internal,
+    throw Error(code_of_errno(failure.value()),
                 "cannot create " + folder_.string() + ": " + failure.message());
   }
 }

@@ -34,7 +34,7 @@ void prepare_run_dir(const std::filesystem::path& run_dir, nlohmann::json run_js
     std::filesystem::remove_all(run_dir);
     std::filesystem::create_directories(run_dir);
   } catch (const std::filesystem::filesystem_error& error) {
-    throw Error(ErrorCode::internal, error.what());
+    throw Error(code_of_errno(error.code().value()), error.what());
   }
   write_file_atomically(run_dir / run_dir::kRunJson, run_json.dump(2) + "\n");
 }

@@ -124,11 +124,16 @@ Shipped Shipper::finish(FinishRequest request, FinishReply& reply) {
 }
 
 Shipped Shipper::outcome_of(const ApiFailure& failure) {
+  if (failure.code == ErrorCode::no_space) {
+    spdlog::warn("run {} e{}: {}; it is sent again later", key_.run_id, key_.lease_epoch,
+                 printable(failure.message));
+  }
   switch (failure.code) {
     case ErrorCode::fenced:
     case ErrorCode::not_found: return Shipped::fenced;
     case ErrorCode::unreachable:
     case ErrorCode::busy:
+    case ErrorCode::no_space:
     case ErrorCode::internal:
     case ErrorCode::unauthorized:
     case ErrorCode::forbidden: return Shipped::away;

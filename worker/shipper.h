@@ -12,7 +12,7 @@ namespace sarsweep::worker {
 // What came of sending.
 enum class Shipped {
   all,     // the coordinator holds everything there was
-  away,    // no answer, or busy: the same again later
+  away,    // no answer, busy, or no space there: the same again later
   fenced,  // the run belongs to somebody else, or is gone
   refused  // answered, but not taken, and the same again will not help; see Shipper::refusal
 };

@@ -54,6 +54,7 @@ Exit exit_for(ErrorCode code) {
     case ErrorCode::fenced: return Exit::conflict;
     case ErrorCode::busy:
     case ErrorCode::unreachable: return Exit::unreachable;
+    case ErrorCode::no_space:
     case ErrorCode::internal: return Exit::failed;
   }
   return Exit::failed;

@@ -15,6 +15,7 @@ using nlohmann::json;
 constexpr JsonLimits kReplyLimits = {.depth = 64, .values = 20'000'000, .string_bytes = 64U << 20U};
 constexpr std::size_t kPieceBytes = 1U << 20U;
 constexpr int kBusy = 503;
+constexpr int kNoSpace = 507;
 
 ErrorCode code_of_status(int status) {
   switch (status) {
@@ -27,6 +28,7 @@ ErrorCode code_of_status(int status) {
     case 413: return ErrorCode::too_large;
     case 429:
     case kBusy: return ErrorCode::busy;
+    case kNoSpace: return ErrorCode::no_space;
     default: return ErrorCode::internal;
   }
 }

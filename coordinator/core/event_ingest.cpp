@@ -151,6 +151,11 @@ void ingest_line(const Ingest& to, std::string_view line) {
   if (sink != kSinks.end()) sink->second(to, event);  // Later trainers may say more.
 }
 
+// What is wrong with the line itself, not with the disk or with us.
+bool is_of_the_line(ErrorCode code) {
+  return code != ErrorCode::internal && code != ErrorCode::no_space && code != ErrorCode::busy;
+}
+
 // The savepoint keeps a line that fails half-way from leaving half of its points.
 void ingest_guarded(const Ingest& to, std::string_view line) {
   std::string fault;
@@ -160,7 +165,7 @@ void ingest_guarded(const Ingest& to, std::string_view line) {
   } catch (const json::exception& error) {
     fault = error.what();
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::internal) throw;
+    if (!is_of_the_line(error.code())) throw;
     fault = error.what();
   }
   if (!fault.empty()) to.connection.script("ROLLBACK TO line");

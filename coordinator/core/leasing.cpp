@@ -129,7 +129,10 @@ std::optional<Grant> grant(Core& core, Connection& connection, const WorkerRow& 
     const std::string token = grant_token(core.incarnation, run.uid, epoch, worker.incarnation);
     return Grant{{run.uid, epoch, token}, run.name, assignment.slots, std::move(document.run_json)};
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::internal) throw;
+    const bool of_the_run = error.code() == ErrorCode::invalid ||
+                            error.code() == ErrorCode::not_found ||
+                            error.code() == ErrorCode::conflict;
+    if (!of_the_run) throw;
     AttemptStore(connection).insert(attempt);
     Holding holding{run, attempt};
     conclude(core, connection, holding,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <system_error>
 #include <utility>
@@ -19,8 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail(const fs::path& file, const std::string& reason) {
-  throw Error(ErrorCode::internal, fmt::format("{} cannot be written: {}", file.string(), reason));
+[[noreturn]] void fail(const fs::path& file, int error_number) {
+  throw Error(code_of_errno(error_number),
+              fmt::format("{} cannot be written: {}", file.string(), std::strerror(error_number)));
 }
 
 bool is_sha256(const std::string& text) {
@@ -32,7 +34,7 @@ class Descriptor {
  public:
   explicit Descriptor(const fs::path& file)
       : value_(open(file.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644)) {
-    if (value_ < 0) fail(file, std::generic_category().message(errno));
+    if (value_ < 0) fail(file, errno);
   }
   ~Descriptor() { close(value_); }
   Descriptor(const Descriptor&) = delete;
@@ -52,7 +54,7 @@ bool is_link(const fs::path& file) {
 void make_folder(const fs::path& folder) {
   std::error_code failed;
   fs::create_directories(folder, failed);
-  if (failed) fail(folder, failed.message());
+  if (failed) fail(folder, failed.value());
 }
 
 }  // namespace
@@ -88,7 +90,7 @@ void ObjectStore::commit(const std::string& sha256, const fs::path& file) const 
   sync_path(file);
   std::error_code failed;
   fs::rename(file, target, failed);
-  if (failed) fail(target, failed.message());
+  if (failed) fail(target, failed.value());
   sync_path(target.parent_path());
 }
 
@@ -99,12 +101,12 @@ fs::path ObjectStore::log(const std::string& run, std::int64_t epoch) const {
 void ObjectStore::write_log(const fs::path& file, std::int64_t offset,
                             std::string_view bytes) const {
   make_folder(file.parent_path());
-  if (is_link(file.parent_path())) fail(file, "its folder is a symbolic link");
+  if (is_link(file.parent_path())) fail(file, ELOOP);
   const Descriptor out(file);
   while (!bytes.empty()) {
     const ssize_t written = pwrite(out.get(), bytes.data(), bytes.size(), offset);
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail(file, std::generic_category().message(errno));
+    if (written < 0) fail(file, errno);
     bytes.remove_prefix(static_cast<std::size_t>(written));
     offset += written;
   }

@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <fstream>
 #include <mutex>
 #include <thread>
 
 #include "coordinator/http/guarded_server.h"
 #include "coordinator/http/ingress_rules.h"
 #include "coordinator/http/routes.h"
+#include "coordinator/http/upload.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 #include "schema/base/log.h"
@@ -21,6 +21,8 @@ namespace sarsweep::coordinator {
 namespace {
 
 using HandlerResponse = httplib::Server::HandlerResponse;
+
+constexpr const char* kRetryAfter = "5";  // seconds
 
 int http_status(ErrorCode code) {
   switch (code) {
@@ -33,6 +35,7 @@ int http_status(ErrorCode code) {
     case ErrorCode::too_large: return 413;
     case ErrorCode::busy:
     case ErrorCode::unreachable: return 503;
+    case ErrorCode::no_space: return 507;
     case ErrorCode::internal: return 500;
   }
   return 500;
@@ -76,6 +79,8 @@ void translate(const httplib::Request& request, httplib::Response& response, con
     }
     put(response, Reply::of(error_body(to_string(error.code()), error.what(), error.field()),
                             http_status(error.code())));
+    const bool passes = error.code() == ErrorCode::busy || error.code() == ErrorCode::no_space;
+    if (passes) response.set_header("Retry-After", kRetryAfter);
   } catch (const std::exception& error) {
     spdlog::error("{} {}: {}", request.method, request.path, printable(error.what()));
     put_error(response, 500, "internal", "the coordinator failed; see its log");
@@ -118,23 +123,6 @@ std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
-}
-
-// Streams the body into a new file of `folder`. Throws Error(invalid) if it ends early.
-std::filesystem::path receive_file(const httplib::ContentReader& reader,
-                                   const std::filesystem::path& folder, std::int64_t expected) {
-  const std::filesystem::path file = folder / ("upload-" + random_hex(12));
-  std::ofstream out(file, std::ios::binary);
-  std::int64_t received = 0;
-  const bool complete = reader([&](const char* data, std::size_t size) {
-    out.write(data, static_cast<std::streamsize>(size));
-    received += static_cast<std::int64_t>(size);
-    return out.good();
-  });
-  out.close();
-  if (complete && received == expected && out.good()) return file;
-  std::filesystem::remove(file);
-  throw Error(ErrorCode::invalid, "the upload ended early");
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <array>
 #include <system_error>
 
+#include <sqlite3.h>
+
 #include "coordinator/store/database.h"
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
@@ -50,6 +52,10 @@ void copy_pages(const fs::path& database, const fs::path& to) {
   if (backup.getRemainingPageCount() != 0) {
     throw Error(ErrorCode::internal, fmt::format("{} could not be read whole", database.string()));
   }
+}
+
+ErrorCode code_of(const SQLite::Exception& error) {
+  return error.getErrorCode() == SQLITE_FULL ? ErrorCode::no_space : ErrorCode::internal;
 }
 
 std::int64_t count(SQLite::Database& database, const char* table) {
@@ -105,9 +111,10 @@ BackupSummary back_up(const fs::path& database, const fs::path& to) try {
   summary.file = to;
   return summary;
 } catch (const SQLite::Exception& error) {
-  throw Error(ErrorCode::internal, fmt::format("{}: {}", to.string(), error.what()));
+  throw Error(code_of(error), fmt::format("{}: {}", to.string(), error.what()));
 } catch (const fs::filesystem_error& error) {
-  throw Error(ErrorCode::internal, fmt::format("{}: {}", to.string(), error.code().message()));
+  throw Error(code_of_errno(error.code().value()),
+              fmt::format("{}: {}", to.string(), error.code().message()));
 }
 
 BackupSummary inspect_backup(const fs::path& file) try {

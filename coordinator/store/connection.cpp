@@ -16,6 +16,9 @@ namespace {
 constexpr int kBusyMs = 5000;
 
 [[noreturn]] void rethrow(const SQLite::Exception& error, std::string_view sql) {
+  if (error.getErrorCode() == SQLITE_FULL) {
+    throw Error(ErrorCode::no_space, "the disk of the database is full: free some space");
+  }
   const bool constraint = error.getErrorCode() == SQLITE_CONSTRAINT;
   throw Error(constraint ? ErrorCode::conflict : ErrorCode::internal,
               fmt::format("database: {} in '{}'", error.what(), sql.substr(0, 120)));

@@ -14,7 +14,7 @@ namespace sarsweep {
 namespace {
 
 [[noreturn]] void fail(const char* action, const std::filesystem::path& path) {
-  throw Error(ErrorCode::internal,
+  throw Error(code_of_errno(errno),
               std::string(action) + " " + path.string() + ": " + std::strerror(errno));
 }
 
@@ -45,7 +45,12 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
     throw;
   }
   ::close(fd);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot replace", path);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int failed = errno;
+    ::unlink(temporary.c_str());
+    errno = failed;
+    fail("cannot replace", path);
+  }
   sync_path(path.has_parent_path() ? path.parent_path() : ".");
 }
 

@@ -1,13 +1,14 @@
 #include "schema/base/error.h"
 
 #include <array>
+#include <cerrno>
 
 namespace sarsweep {
 namespace {
 constexpr std::array kAll = {ErrorCode::invalid,   ErrorCode::unauthorized, ErrorCode::forbidden,
                              ErrorCode::not_found, ErrorCode::conflict,     ErrorCode::fenced,
                              ErrorCode::too_large, ErrorCode::busy,         ErrorCode::unreachable,
-                             ErrorCode::internal};
+                             ErrorCode::no_space,  ErrorCode::internal};
 }  // namespace
 
 std::string_view to_string(ErrorCode code) {
@@ -20,10 +21,16 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::fenced: return "fenced";
     case ErrorCode::too_large: return "too_large";
     case ErrorCode::busy: return "busy";
+    case ErrorCode::no_space: return "no_space";
     case ErrorCode::unreachable: return "unreachable";
     case ErrorCode::internal: return "internal";
   }
   return "internal";
+}
+
+ErrorCode code_of_errno(int error_number) {
+  const bool full = error_number == ENOSPC || error_number == EDQUOT;
+  return full ? ErrorCode::no_space : ErrorCode::internal;
 }
 
 ErrorCode parse_error_code(std::string_view text) {

@@ -17,10 +17,13 @@ enum class ErrorCode {
   too_large,
   busy,         // Try again later.
   unreachable,  // The other process does not answer.
-  internal
+  internal,
+  no_space  // The disk is full: try again when there is space.
 };
 
 std::string_view to_string(ErrorCode code);
+// What a system call that failed with `error_number` means: no_space or internal.
+ErrorCode code_of_errno(int error_number);
 ErrorCode parse_error_code(std::string_view text);  // Unknown spellings become `internal`.
 
 // The only exception our code throws: the unit of work cannot go on. The message names the thing

@@ -63,6 +63,11 @@ class FakeCoordinator final : public CoordinatorApi {
     const std::lock_guard lock(mutex_);
     away_ = away;
   }
+  // While it is full, uploads are refused with no_space.
+  void set_full(bool full) {
+    const std::lock_guard lock(mutex_);
+    full_ = full;
+  }
   Attempt attempt(const std::string& run_id) {
     const std::lock_guard lock(mutex_);
     const auto found = attempts_.find(run_id);
@@ -183,9 +188,10 @@ class FakeCoordinator final : public CoordinatorApi {
   }
   ApiResult<Nothing> put_artifact(const LeaseKey& key, const std::string& sha256,
                                   const std::filesystem::path& file) override {
-    return guarded<Nothing>(key, [&](Attempt&) {
+    return guarded<Nothing>(key, [&](Attempt&) -> ApiResult<Nothing> {
+      if (full_) return tl::unexpected(ApiFailure{ErrorCode::no_space, "the store is full"});
       artifacts_[sha256] = sha256_file(file);
-      return ApiResult<Nothing>(Nothing{});
+      return Nothing{};
     });
   }
 
@@ -242,6 +248,7 @@ class FakeCoordinator final : public CoordinatorApi {
   int lose_every_ = 0;
   int calls_ = 0;
   bool away_ = false;
+  bool full_ = false;
   bool left_ = false;
 };
 

@@ -58,6 +58,24 @@ TEST(Shipper, SaysFencedForAnOldEpoch) {
   EXPECT_EQ(coordinator.attempt("7").events, "");
 }
 
+TEST(Shipper, WaitsForSpaceAtTheCoordinator) {
+  TempFolder folder;
+  FakeCoordinator coordinator("unused");
+  coordinator.grant_before("7");
+  write_file_atomically(folder.path() / "0.png", "abc");
+  const std::string digest = sha256("abc");
+  write_file_atomically(folder.path() / "events.jsonl",
+                        R"({"type":"sample","file":"0.png","sha256":")" + digest + "\"}\n");
+  coordinator.wanted_artifacts = {digest};
+  coordinator.set_full(true);
+  Shipper shipper(coordinator, kKey, folder.path());
+  FinishReply reply;
+  EXPECT_EQ(shipper.finish({.key = kKey}, reply), Shipped::away);
+  coordinator.set_full(false);
+  EXPECT_EQ(shipper.finish({.key = kKey}, reply), Shipped::all);
+  EXPECT_EQ(coordinator.artifacts().count(digest), 1U);
+}
+
 TEST(Shipper, GivesUpAnEndWhoseArtifactIsNowhere) {
   TempFolder folder;
   FakeCoordinator coordinator("unused");

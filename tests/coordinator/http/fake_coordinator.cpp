@@ -42,6 +42,7 @@ std::vector<std::string> Coordinator::why_not_ready() const {
 nlohmann::json Coordinator::sweeps() const { return nlohmann::json::array(); }
 nlohmann::json Coordinator::sweep(const std::string& name) const {
   if (name == "boom") throw std::runtime_error("a secret path");
+  if (name == "full") throw Error(ErrorCode::no_space, "the disk is full");
   throw Error(ErrorCode::not_found, "no sweep '" + name + "'");
 }
 nlohmann::json Coordinator::runs(const RunFilter& filter) const {

@@ -46,6 +46,14 @@ TEST(HttpServer, TurnsErrorsIntoOneShapeAndKeepsUnexpectedTextToItself) {
   EXPECT_EQ(broken.find("secret"), std::string::npos);
 }
 
+TEST(HttpServer, SaysThatADiskIsFullAndWhenToTryAgain) {
+  Served s;
+  const std::string full = s.ask("GET", "/api/v1/sweeps/full", s.bearer());
+  EXPECT_EQ(status_of(full), 507);
+  EXPECT_NE(full.find("\"no_space\""), std::string::npos);
+  EXPECT_NE(full.find("Retry-After: 5"), std::string::npos);
+}
+
 TEST(HttpServer, RefusesASubmitWithItsDiagnostics) {
   const Served s;
   const std::string reply = s.ask("POST", "/api/v1/sweeps", s.bearer(), R"({"text": "bad"})");
