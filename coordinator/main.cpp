@@ -65,7 +65,6 @@ void prepare(Options& options) {
                                         "front of 127.0.0.1, or tunnel with ssh -L");
   }
   if (options.no_auth) options.server.authentication = Authentication::off;
-  std::filesystem::create_directories(options.home);
   options.core.home = std::filesystem::absolute(options.home);
   options.core.store = options.store.empty() ? options.core.home / "store"
                                              : std::filesystem::absolute(options.store);
@@ -124,7 +123,7 @@ void keep_at(const std::stop_token& stop, const char* name, std::chrono::seconds
 
 // Everything that exists is named here, in the order it is built, and is torn down in reverse.
 int main(int argc, char** argv) try {
-  const ShutdownSignal shutdown;  // First: threads started later inherit its signal mask.
+  ShutdownSignal shutdown;  // First: threads started later inherit its signal mask.
   Options options;
   CLI::App app("Owns the database and the queue; serves the API and the dashboard.",
                "sarsweep-coordinator");
@@ -135,6 +134,7 @@ int main(int argc, char** argv) try {
   start_log("sarsweep-coordinator");
 
   Coordinator coordinator(options.core, system_clock());
+  coordinator.on_failure([&shutdown] { shutdown.request_stop(); });
   Identity identity(options.core.home, system_clock());
   HttpServer server(coordinator, identity, options.server);
   const std::jthread time([&](const std::stop_token& stop) {
@@ -145,6 +145,9 @@ int main(int argc, char** argv) try {
   });
   announce(options, server, identity);
   server.run(shutdown.token());
+  if (const auto failure = coordinator.failure()) {
+    throw Error(ErrorCode::internal, *failure + "; look at the disk, then start it again");
+  }
   return 0;
 } catch (const sarsweep::Error& error) {
   std::cerr << "sarsweep-coordinator: error: " << error.what() << '\n';

@@ -133,6 +133,11 @@ std::vector<std::string> Coordinator::why_not_ready() const {
   return coordinator::why_not_ready(impl_->core);
 }
 
+std::optional<std::string> Coordinator::failure() const { return impl_->core.database.failure(); }
+void Coordinator::on_failure(std::function<void()> call) {
+  impl_->core.database.on_failure(std::move(call));
+}
+
 json Coordinator::back_up() {
   const CoordinatorOptions& options = impl_->core.options;
   const std::string name = fmt::format("sarsweep-{}.db", impl_->core.now_ms());

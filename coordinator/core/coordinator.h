@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -89,6 +90,11 @@ class Coordinator {
   nlohmann::json collect_garbage(const GarbageRequest& request, const std::string& actor);
   // Why no work should be sent here now: a full disk, an unreadable database; empty: it may.
   std::vector<std::string> why_not_ready() const;
+  // Why nothing is stored any more: the disk failed, or the database is damaged; nullopt while all
+  // is well.
+  std::optional<std::string> failure() const;
+  // What is called then, once and from any thread: the process should end.
+  void on_failure(std::function<void()> call);
 
   // ---- workers ----
   RegisterReply register_worker(const RegisterRequest& request);

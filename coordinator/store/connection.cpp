@@ -14,14 +14,26 @@ namespace sarsweep::coordinator {
 namespace {
 
 constexpr int kBusyMs = 5000;
+constexpr int kCheckpointPages = 1000;  // of the log; 4 MB
+constexpr int kPrimary = 0xff;          // the part of an extended code that says the kind
 
-[[noreturn]] void rethrow(const SQLite::Exception& error, std::string_view sql) {
-  if (error.getErrorCode() == SQLITE_FULL) {
-    throw Error(ErrorCode::no_space, "the disk of the database is full: free some space");
+// The disk has failed, or the file is not what was written: what was synced before is all that is
+// certain, and only a new start finds out what that is.
+bool is_fatal(int extended_code) {
+  switch (extended_code & kPrimary) {
+    case SQLITE_IOERR: return extended_code != SQLITE_IOERR_NOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return true;
+    default: return false;
   }
-  const bool constraint = error.getErrorCode() == SQLITE_CONSTRAINT;
-  throw Error(constraint ? ErrorCode::conflict : ErrorCode::internal,
-              fmt::format("database: {} in '{}'", error.what(), sql.substr(0, 120)));
+}
+
+// SQLite may undo the whole transaction where it cannot undo the statement alone.
+bool may_roll_back(int code) { return code == SQLITE_NOMEM || code == SQLITE_INTERRUPT; }
+
+int count_pages(void* pages, sqlite3*, const char*, int in_log) {
+  *static_cast<int*>(pages) = in_log;
+  return SQLITE_OK;
 }
 
 void bind(SQLite::Statement& statement, const SqlValues& values) {
@@ -83,10 +95,45 @@ SqlValue sql(const std::optional<std::int64_t>& value) {
 struct Connection::Impl {
   SQLite::Database database;
   std::unordered_map<std::string, std::unique_ptr<SQLite::Statement>> statements;
+  int pages_in_log = 0;
+  std::optional<std::string> broken;
+  std::optional<Error> rolled_back;  // by SQLite, perhaps; until roll_back()
 
   Impl(const std::filesystem::path& file, int flags) : database(file.string(), flags, kBusyMs) {}
 
+  // Space can come back; that a sync failed can not be undone.
+  bool is_full(const SQLite::Exception& error) {
+    if (error.getErrorCode() == SQLITE_FULL) return true;
+    if (error.getExtendedErrorCode() == SQLITE_IOERR_FSYNC) return false;
+    if (error.getErrorCode() != SQLITE_IOERR && error.getErrorCode() != SQLITE_CANTOPEN)
+      return false;
+    return code_of_errno(sqlite3_system_errno(database.getHandle())) == ErrorCode::no_space;
+  }
+
+  [[noreturn]] void fail(const SQLite::Exception& error, std::string_view sql) {
+    const int code = error.getErrorCode();
+    if (is_full(error)) {
+      rolled_back = Error(ErrorCode::no_space, "the disk of the database is full: free some space");
+      throw *rolled_back;
+    }
+    const Error failure(code == SQLITE_CONSTRAINT ? ErrorCode::conflict : ErrorCode::internal,
+                        fmt::format("database: {} in '{}'", error.what(), sql.substr(0, 120)));
+    if (is_fatal(error.getExtendedErrorCode())) {
+      broken = fmt::format("{} (SQLite's code {})", failure.what(), error.getExtendedErrorCode());
+      // Closing it would write and sync once more.
+      sqlite3_db_config(database.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    }
+    if (may_roll_back(code)) rolled_back = failure;
+    throw failure;
+  }
+
+  void require_sound() const {
+    if (broken) throw Error(ErrorCode::internal, *broken);
+    if (rolled_back) throw *rolled_back;
+  }
+
   SQLite::Statement& prepare(const std::string& sql, const SqlValues& values) {
+    require_sound();
     std::unique_ptr<SQLite::Statement>& slot = statements[sql];
     if (!slot) slot = std::make_unique<SQLite::Statement>(database, sql);
     slot->reset();
@@ -119,7 +166,9 @@ Connection::Connection(const std::filesystem::path& file, Access access) try {
                                                  "put the home folder on a local disk",
                                                  file.string(), mode));
   }
-  script("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;");
+  // By checkpoint_if_due(): SQLite's own checkpoints tell nobody that the disk refused them.
+  script("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 0;");
+  sqlite3_wal_hook(handle, count_pages, &impl_->pages_in_log);
 } catch (const SQLite::Exception& error) {
   throw Error(ErrorCode::internal, fmt::format("{}: {}", file.string(), error.what()));
 }
@@ -135,7 +184,7 @@ std::int64_t Connection::change(const std::string& sql, const SqlValues& values)
     }
     return impl_->database.getTotalChanges() - before;
   } catch (const SQLite::Exception& error) {
-    rethrow(error, sql);
+    impl_->fail(error, sql);
   }
 }
 
@@ -148,7 +197,7 @@ void Connection::each(const std::string& sql, const SqlValues& values,
     const Rewind rewind(statement);
     while (statement.executeStep()) visit(Row(&statement));
   } catch (const SQLite::Exception& error) {
-    rethrow(error, sql);
+    impl_->fail(error, sql);
   }
 }
 
@@ -173,11 +222,25 @@ std::optional<std::string> Connection::text(const std::string& sql, const SqlVal
 }
 
 void Connection::script(const std::string& sql) {
+  impl_->require_sound();
   try {
     impl_->database.exec(sql);
   } catch (const SQLite::Exception& error) {
-    rethrow(error, sql);
+    impl_->fail(error, sql);
   }
 }
+
+void Connection::roll_back() {
+  impl_->rolled_back.reset();
+  if (sqlite3_get_autocommit(impl_->database.getHandle()) == 0) script("ROLLBACK");
+}
+
+void Connection::checkpoint_if_due() {
+  if (impl_->pages_in_log < kCheckpointPages) return;
+  impl_->pages_in_log = 0;
+  script("PRAGMA wal_checkpoint(PASSIVE)");
+}
+
+const std::optional<std::string>& Connection::broken() const { return impl_->broken; }
 
 }  // namespace sarsweep::coordinator

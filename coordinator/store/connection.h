@@ -30,7 +30,8 @@ class Row {
 };
 
 // One SQLite connection with its prepared statements. Not thread-safe. Throws Error: `conflict` for
-// a broken constraint, `internal` for everything else.
+// a broken constraint, `internal` for everything else. After a fault that SQLite may have answered
+// by a rollback of its own, every statement fails until roll_back().
 class Connection {
  public:
   enum class Access { read, write };
@@ -52,6 +53,13 @@ class Connection {
   std::optional<std::string> text(const std::string& sql, const SqlValues& values = {});
   // Several statements without parameters (migrations).
   void script(const std::string& sql);
+  // Gives up the open transaction, if there is one.
+  void roll_back();
+  // Moves what has been committed out of the log into the file, once that is worth it.
+  void checkpoint_if_due();
+  // Why this connection serves no more: the disk failed, or the file is not what was written.
+  // nullopt while it does.
+  const std::optional<std::string>& broken() const;
 
  private:
   struct Impl;

@@ -28,6 +28,7 @@ struct Job {
   std::promise<void> done;
   std::exception_ptr failure;
 };
+using Batch = std::vector<std::shared_ptr<Job>>;
 
 // Runs one work inside a savepoint; a failure undoes it and is kept for its caller.
 void run_job(Connection& connection, Job& job) {
@@ -41,28 +42,34 @@ void run_job(Connection& connection, Job& job) {
   connection.script("RELEASE work");
 }
 
-void run_batch(Connection& connection, std::vector<std::shared_ptr<Job>>& batch) {
-  std::exception_ptr broken;
+// Why nothing of the batch is stored; null where it is, but for the works that failed.
+std::exception_ptr commit_batch(Connection& connection, const Batch& batch) {
+  std::exception_ptr failure;
   try {
     connection.script("BEGIN IMMEDIATE");
     for (const auto& job : batch) run_job(connection, *job);
     connection.script("COMMIT");
   } catch (...) {
-    broken = std::current_exception();
+    failure = std::current_exception();
   }
-  if (broken) {
-    try {
-      connection.script("ROLLBACK");
-    } catch (const Error&) {  // SQLite has already rolled back by itself.
-    }
-  }
+  if (failure && !connection.broken()) connection.roll_back();
+  return failure;
+}
+
+void tell(const Batch& batch, const std::exception_ptr& failure) {
   for (const auto& job : batch) {
-    if (job->failure || broken) {
-      job->done.set_exception(job->failure ? job->failure : broken);
+    if (job->failure || failure) {
+      job->done.set_exception(job->failure ? job->failure : failure);
     } else {
       job->done.set_value();
     }
   }
+}
+
+std::exception_ptr stopping(const std::string& reason) {
+  return std::make_exception_ptr(Error(
+      ErrorCode::busy,
+      "the coordinator stops: " + reason + "; it has to be started again once the disk is sound"));
 }
 
 // What an older program left is kept as it was: a program of that age can go on with it.
@@ -93,15 +100,43 @@ struct Database::Impl {
   std::condition_variable_any ready;
   std::deque<std::shared_ptr<Job>> urgent, bulk;
   mutable Guarded<std::vector<std::unique_ptr<Connection>>> readers;
+  struct Failure {
+    std::optional<std::string> reason;
+    std::function<void()> on_failure;
+  };
+  Guarded<Failure> failure;
   std::jthread thread;  // Last: it stops before what it uses goes.
 
   explicit Impl(const std::filesystem::path& path)
       : file(path), writer(path, Connection::Access::write) {}
 
-  std::vector<std::shared_ptr<Job>> next_batch(const std::stop_token& stop) {
+  // The first reason stays.
+  void fail(const std::string& reason) {
+    const std::function<void()> call = failure.with([&](Failure& known) -> std::function<void()> {
+      if (known.reason) return {};
+      known.reason = reason;
+      return known.on_failure;
+    });
+    if (call) call();
+  }
+  void on_failure(std::function<void()> call) {
+    const bool past = failure.with([&](Failure& known) {
+      known.on_failure = call;
+      return known.reason.has_value();
+    });
+    if (past) call();
+  }
+  std::optional<std::string> why() {
+    return failure.with([](const Failure& known) { return known.reason; });
+  }
+  void require_sound() {
+    if (const auto reason = why()) std::rethrow_exception(stopping(*reason));
+  }
+
+  Batch next_batch(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
     ready.wait(lock, stop, [this] { return !urgent.empty() || !bulk.empty(); });
-    std::vector<std::shared_ptr<Job>> batch;
+    Batch batch;
     for (std::deque<std::shared_ptr<Job>>* queue : {&urgent, &bulk}) {
       while (!queue->empty() && batch.size() < kBatch) {
         batch.push_back(queue->front());
@@ -111,10 +146,36 @@ struct Database::Impl {
     return batch;
   }
 
+  // Why nothing of the batch is stored. One whose commit failed with the disk may be found there by
+  // the next start, or not: nobody is told that it is stored.
+  std::exception_ptr attempt(const Batch& batch) {
+    if (const auto reason = why()) return stopping(*reason);
+    std::exception_ptr failed = commit_batch(writer, batch);
+    if (writer.broken()) {
+      fail(*writer.broken());
+      failed = stopping(*writer.broken());
+    }
+    if (failed) {
+      for (const auto& job : batch) job->failure = nullptr;
+    }
+    return failed;
+  }
+
+  // After the answers: it may take a while.
+  void checkpoint() {
+    if (why()) return;
+    try {
+      writer.checkpoint_if_due();
+    } catch (const Error&) {  // Without space it is tried again; the log grows meanwhile.
+      if (writer.broken()) return fail(*writer.broken());
+      writer.roll_back();
+    }
+  }
+
   void serve(const std::stop_token& stop) {
-    for (std::vector<std::shared_ptr<Job>> batch = next_batch(stop); !batch.empty();
-         batch = next_batch(stop)) {
-      run_batch(writer, batch);
+    for (Batch batch = next_batch(stop); !batch.empty(); batch = next_batch(stop)) {
+      tell(batch, attempt(batch));
+      checkpoint();
     }
   }
 };
@@ -127,6 +188,10 @@ Database::Database(const std::filesystem::path& file)
 }
 
 Database::~Database() = default;
+
+std::optional<std::string> Database::failure() const { return impl_->why(); }
+
+void Database::on_failure(std::function<void()> call) { impl_->on_failure(std::move(call)); }
 
 void Database::submit(Urgency urgency, const Work& work) {
   const auto job = std::make_shared<Job>();
@@ -141,6 +206,7 @@ void Database::submit(Urgency urgency, const Work& work) {
 }
 
 void Database::visit(const Work& work) const {
+  impl_->require_sound();
   std::unique_ptr<Connection> connection = impl_->readers.with([](auto& idle) {
     std::unique_ptr<Connection> taken;
     if (!idle.empty()) {
@@ -152,14 +218,17 @@ void Database::visit(const Work& work) const {
   if (!connection) {
     connection = std::make_unique<Connection>(impl_->file, Connection::Access::read);
   }
-  connection->script("BEGIN");
   try {
+    connection->script("BEGIN");
     work(*connection);
+    connection->script("COMMIT");
   } catch (...) {
-    connection->script("ROLLBACK");
-    throw;
+    if (connection->broken()) {
+      impl_->fail(*connection->broken());
+      impl_->require_sound();
+    }
+    throw;  // and the connection with its transaction goes
   }
-  connection->script("COMMIT");
   impl_->readers.with([&](auto& idle) {
     if (idle.size() < kReaders) idle.push_back(std::move(connection));
   });

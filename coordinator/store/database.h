@@ -18,12 +18,18 @@ enum class Urgency { state, bulk };
 // <home>/sarsweep.db: one thread owns the only writing connection and serves a queue, many works to
 // a commit (synchronous FULL), each in its own savepoint: what throws leaves nothing behind.
 // `write` returns after the commit is on disk. Readers use read-only connections of a pool.
-// Thread-safe.
+// Once the disk has failed under any of them, or the file was found damaged, nothing is written or
+// read any more: Error(busy), and the process should end. Thread-safe.
 class Database {
  public:
   // Opens and migrates. Throws Error: `invalid` for a schema newer than this program.
   explicit Database(const std::filesystem::path& file);
   ~Database();
+
+  // Why nothing is written or read any more; nullopt while all is well.
+  std::optional<std::string> failure() const;
+  // What is called then, once and from any thread; at once if that is past.
+  void on_failure(std::function<void()> call);
 
   template <typename F>
   std::invoke_result_t<F&, Connection&> write(Urgency urgency, F&& work) {
