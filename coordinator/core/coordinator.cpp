@@ -189,7 +189,10 @@ std::filesystem::path Coordinator::incoming_folder() const {
 }
 
 void Coordinator::tick() { reap(impl_->core); }
-void Coordinator::tidy() { coordinator::tidy(impl_->core); }
+void Coordinator::tidy() {
+  coordinator::tidy(impl_->core);
+  impl_->core.database.refill_reserve();
+}
 const CoordinatorOptions& Coordinator::options() const { return impl_->core.options; }
 
 }  // namespace sarsweep::coordinator

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "coordinator/store/backup.h"
+#include "coordinator/store/reserve.h"
 #include "schema/base/error.h"
 #include "schema/base/guarded.h"
 
@@ -25,6 +27,7 @@ constexpr std::size_t kReaders = 4;  // idle connections kept
 // Shared by its caller and the writer: the caller may be gone before `set_value` returns.
 struct Job {
   const std::function<void(Connection&)>* work = nullptr;
+  Urgency urgency = Urgency::bulk;
   std::promise<void> done;
   std::exception_ptr failure;
 };
@@ -54,6 +57,17 @@ std::exception_ptr commit_batch(Connection& connection, const Batch& batch) {
   }
   if (failure && !connection.broken()) connection.roll_back();
   return failure;
+}
+
+bool is_full(const std::exception_ptr& failure) {
+  try {
+    if (failure) std::rethrow_exception(failure);
+    return false;
+  } catch (const Error& error) {
+    return error.code() == ErrorCode::no_space;
+  } catch (...) {
+    return false;
+  }
 }
 
 void tell(const Batch& batch, const std::exception_ptr& failure) {
@@ -100,6 +114,7 @@ struct Database::Impl {
   std::condition_variable_any ready;
   std::deque<std::shared_ptr<Job>> urgent, bulk;
   mutable Guarded<std::vector<std::unique_ptr<Connection>>> readers;
+  Reserve reserve;
   struct Failure {
     std::optional<std::string> reason;
     std::function<void()> on_failure;
@@ -108,7 +123,9 @@ struct Database::Impl {
   std::jthread thread;  // Last: it stops before what it uses goes.
 
   explicit Impl(const std::filesystem::path& path)
-      : file(path), writer(path, Connection::Access::write) {}
+      : file(path),
+        writer(path, Connection::Access::write),
+        reserve(path.parent_path() / "reserve") {}
 
   // The first reason stays.
   void fail(const std::string& reason) {
@@ -161,6 +178,21 @@ struct Database::Impl {
     return failed;
   }
 
+  void run(Batch& batch) {
+    std::exception_ptr failed = attempt(batch);
+    if (is_full(failed)) {
+      const auto bulk_begins =
+          std::stable_partition(batch.begin(), batch.end(),
+                                [](const auto& job) { return job->urgency == Urgency::state; });
+      tell(Batch(bulk_begins, batch.end()), failed);
+      const bool mixed = bulk_begins != batch.begin() && bulk_begins != batch.end();
+      batch.erase(bulk_begins, batch.end());
+      if (mixed) failed = attempt(batch);
+      if (!batch.empty() && is_full(failed) && reserve.release()) failed = attempt(batch);
+    }
+    tell(batch, failed);
+  }
+
   // After the answers: it may take a while.
   void checkpoint() {
     if (why()) return;
@@ -174,7 +206,7 @@ struct Database::Impl {
 
   void serve(const std::stop_token& stop) {
     for (Batch batch = next_batch(stop); !batch.empty(); batch = next_batch(stop)) {
-      tell(batch, attempt(batch));
+      run(batch);
       checkpoint();
     }
   }
@@ -184,10 +216,13 @@ Database::Database(const std::filesystem::path& file)
     : impl_(std::make_unique<Impl>(owners_alone(file))) {
   copy_before_migration(impl_->writer, file);
   migrate(impl_->writer);
+  impl_->reserve.fill();
   impl_->thread = std::jthread([this](const std::stop_token& stop) { impl_->serve(stop); });
 }
 
 Database::~Database() = default;
+
+void Database::refill_reserve() { impl_->reserve.fill(); }
 
 std::optional<std::string> Database::failure() const { return impl_->why(); }
 
@@ -196,6 +231,7 @@ void Database::on_failure(std::function<void()> call) { impl_->on_failure(std::m
 void Database::submit(Urgency urgency, const Work& work) {
   const auto job = std::make_shared<Job>();
   job->work = &work;
+  job->urgency = urgency;
   std::future<void> done = job->done.get_future();
   {
     const std::lock_guard lock(impl_->mutex);

@@ -17,7 +17,9 @@ enum class Urgency { state, bulk };
 
 // <home>/sarsweep.db: one thread owns the only writing connection and serves a queue, many works to
 // a commit (synchronous FULL), each in its own savepoint: what throws leaves nothing behind.
-// `write` returns after the commit is on disk. Readers use read-only connections of a pool.
+// `write` returns after the commit is on disk. Readers use read-only connections of a pool. On a
+// full disk (Error(no_space)) state changes are tried without the bulk, and then with the room that
+// <home>/reserve keeps for them.
 // Once the disk has failed under any of them, or the file was found damaged, nothing is written or
 // read any more: Error(busy), and the process should end. Thread-safe.
 class Database {
@@ -25,6 +27,9 @@ class Database {
   // Opens and migrates. Throws Error: `invalid` for a schema newer than this program.
   explicit Database(const std::filesystem::path& file);
   ~Database();
+
+  // Keeps room for state changes again, if it was needed and the disk has some to spare.
+  void refill_reserve();
 
   // Why nothing is written or read any more; nullopt while all is well.
   std::optional<std::string> failure() const;

@@ -112,6 +112,24 @@ TEST(FailingDisk, AWorkThatMeetsAFullDiskLeavesNothingWhateverItDoesNext) {
   EXPECT_TRUE(find(database, large));
 }
 
+TEST(FailingDisk, TheReserveIsKeptWhereThereIsRoomAndGivenBackOnceForAState) {
+  testing::TempDir folder;
+  const auto reserve = folder.path() / "reserve";
+  Database database(folder.path() / "sarsweep.db");
+  ASSERT_TRUE(std::filesystem::exists(reserve));
+  EXPECT_GT(std::filesystem::file_size(reserve), 0U);
+  limit_pages(database, pages_of(database));
+  const auto large = [](Connection& c) {
+    c.change("INSERT INTO metric_key (name) VALUES (?1)", {std::string(1U << 20U, 'x')});
+  };
+  EXPECT_EQ(refusal_of([&] { database.write(Urgency::bulk, large); }), ErrorCode::no_space);
+  EXPECT_TRUE(std::filesystem::exists(reserve)) << "not for bulk";
+  EXPECT_EQ(refusal_of([&] { database.write(Urgency::state, large); }), ErrorCode::no_space);
+  EXPECT_FALSE(std::filesystem::exists(reserve));
+  database.refill_reserve();
+  EXPECT_TRUE(std::filesystem::exists(reserve));
+}
+
 TEST(FailingDisk, ADamagedPageIsNotServed) {
   testing::TempDir folder;
   const auto file = folder.path() / "sarsweep.db";
