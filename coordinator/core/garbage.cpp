@@ -107,7 +107,7 @@ json document_of(const Look& look, std::int64_t free_bytes, bool applied) {
 }  // namespace
 
 json collect_garbage(Core& core, const GarbageRequest& request, const std::string& actor) {
-  const std::int64_t free_bytes = look_at_ground(core).store_bytes;
+  const std::int64_t free_bytes = look_at_ground(core).store.free_bytes;
   const auto look = [&](Connection& c) {
     return Look{find_garbage(core, c, request), forecast_checkpoints(c)};
   };

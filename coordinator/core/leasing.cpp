@@ -6,6 +6,7 @@
 #include <set>
 
 #include "coordinator/core/holding.h"
+#include "coordinator/core/readiness.h"
 #include "coordinator/core/run_document.h"
 #include "coordinator/core/scheduler.h"
 #include "coordinator/store/hold_store.h"
@@ -163,7 +164,9 @@ LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& reques
     return given_again(core, worker, *old);
   }
   LeaseReply reply;
-  if (!worker.draining && !worker.departed) {
+  // A run that is started on a full disk fails, and with it goes some of what it may fail.
+  const bool room = why_not_ready(look_at_ground(core)).empty();
+  if (room && !worker.draining && !worker.departed) {
     const std::vector<Slot> free = free_slots(connection, worker, request);
     for (const Assignment& assignment : plan_grants(queued(connection), free)) {
       std::optional<Grant> made = grant(core, connection, worker, assignment);

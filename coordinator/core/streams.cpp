@@ -5,6 +5,7 @@
 
 #include "coordinator/core/event_ingest.h"
 #include "coordinator/core/holding.h"
+#include "coordinator/core/readiness.h"
 #include "coordinator/store/artifact_store.h"
 #include "coordinator/store/checkpoint_store.h"
 
@@ -64,6 +65,7 @@ FinishOutcome finish_within(Core& core, Connection& connection, const FinishRequ
 
 DataOutcome append_events(Core& core, const LeaseKey& key, std::int64_t offset,
                           std::string_view lines) {
+  require_room(core, Data::metrics);
   return core.database.write(Urgency::bulk, [&](Connection& c) -> DataOutcome {
     Holding holding = hold(core, c, key);
     const std::int64_t stored = holding.attempt.event_bytes;
@@ -77,6 +79,7 @@ DataOutcome append_events(Core& core, const LeaseKey& key, std::int64_t offset,
 
 DataOutcome append_log(Core& core, const LeaseKey& key, std::int64_t offset,
                        std::string_view bytes) {
+  require_room(core, Data::log);
   return core.database.write(Urgency::bulk, [&](Connection& c) -> DataOutcome {
     const Holding holding = hold(core, c, key);
     const std::int64_t stored = holding.attempt.log_bytes;
@@ -100,6 +103,7 @@ std::vector<std::string> missing_artifacts(Core& core, const LeaseKey& key,
 
 void commit_artifact(Core& core, const LeaseKey& key, const std::string& sha256,
                      const std::filesystem::path& file) {
+  require_room(core, Data::artifact);
   core.database.write(Urgency::bulk, [&](Connection& c) { hold(core, c, key); });
   core.objects.commit(sha256, file);
 }

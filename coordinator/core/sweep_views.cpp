@@ -196,8 +196,8 @@ std::string prometheus_text(const Core& core, Connection& connection) {
   const Ground ground = look_at_ground(core);
   text += "# HELP sarsweep_disk_free_bytes Free space by folder.\n";
   text += "# TYPE sarsweep_disk_free_bytes gauge\n";
-  text += fmt::format("sarsweep_disk_free_bytes{{folder=\"home\"}} {}\n", ground.home_bytes);
-  text += fmt::format("sarsweep_disk_free_bytes{{folder=\"store\"}} {}\n", ground.store_bytes);
+  text += fmt::format("sarsweep_disk_free_bytes{{folder=\"home\"}} {}\n", ground.home.free_bytes);
+  text += fmt::format("sarsweep_disk_free_bytes{{folder=\"store\"}} {}\n", ground.store.free_bytes);
   text += "# HELP sarsweep_database_bytes The database and its log.\n";
   text += "# TYPE sarsweep_database_bytes gauge\n";
   text += fmt::format("sarsweep_database_bytes {}\n", ground.database_bytes);

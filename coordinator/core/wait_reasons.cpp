@@ -74,6 +74,10 @@ std::vector<WaitReason> reasons_in_queue(const WaitLook& look) {
   if (!look.held.empty()) {
     return {{"held", "its sweep is held: " + look.held, "sarsweep resume @" + look.sweep}};
   }
+  if (!look.shortage.empty()) {
+    return {{"no_space", "no run is started on a disk that is nearly full: " + look.shortage,
+             "free some space: sarsweep gc"}};
+  }
   std::vector<MachineLook> live;
   std::copy_if(look.machines.begin(), look.machines.end(), std::back_inserter(live),
                [](const MachineLook& machine) { return machine.live; });

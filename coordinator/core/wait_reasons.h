@@ -26,6 +26,7 @@ struct WaitLook {
   std::string reason;     // stored with the state
   std::string held = {};  // why its sweep is held; empty: it is not
   std::string sweep = {};
+  std::string shortage = {};  // how little the disks have left; empty: enough
   std::int64_t slots = 1;
   std::string device = "auto";    // auto | cpu | cuda
   std::int64_t ahead = 0;         // queued runs before it

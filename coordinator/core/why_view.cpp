@@ -1,10 +1,14 @@
 #include "coordinator/core/why_view.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "coordinator/core/best_parent.h"
 #include "coordinator/core/holds.h"
 #include "coordinator/core/leasing.h"
+#include "coordinator/core/readiness.h"
 #include "coordinator/core/sweep_views.h"
 #include "coordinator/core/wait_reasons.h"
 #include "coordinator/store/attempt_store.h"
@@ -67,6 +71,7 @@ WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
     if (attempt) look.worker = attempt->worker_name;
   }
   if (run.state != RunState::queued) return look;
+  look.shortage = fmt::format("{}", fmt::join(why_not_ready(look_at_ground(core)), ", "));
   look.ahead = count_ahead(connection, run);
   look.machines = machines(core, connection);
   return look;

@@ -7,12 +7,25 @@
 namespace sarsweep::coordinator {
 namespace {
 
+constexpr std::int64_t kTerabyte = 1'000'000'000'000;
+
 TEST(Readiness, IsWhatTheDisksAllow) {
-  EXPECT_TRUE(why_not_ready(Ground{.home_bytes = kNoSpace, .store_bytes = kNoSpace}).empty());
-  const auto full = why_not_ready(Ground{.home_bytes = kNoSpace - 1, .store_bytes = -1});
-  ASSERT_EQ(full.size(), 2U);
-  EXPECT_EQ(full[0], "99 MB free in the home folder");
-  EXPECT_EQ(full[1], "the store folder cannot be reached");
+  const Disk ample{.free_bytes = kTerabyte / 2, .bytes = kTerabyte};
+  EXPECT_TRUE(why_not_ready(Ground{.home = ample, .store = ample}).empty());
+  const Disk full{.free_bytes = mark_of(Data::artifact, kTerabyte) - 1, .bytes = kTerabyte};
+  const auto reasons = why_not_ready(Ground{.home = full, .store = Disk{}});
+  ASSERT_EQ(reasons.size(), 2U);
+  EXPECT_EQ(reasons[0], "999 MB free in the home folder");
+  EXPECT_EQ(reasons[1], "the store folder cannot be reached");
+}
+
+TEST(Readiness, WhatMattersLessIsRefusedFirstOnLargeDisksAndSmall) {
+  for (const std::int64_t bytes : {kTerabyte, std::int64_t{24'000'000}}) {
+    EXPECT_GT(mark_of(Data::artifact, bytes), mark_of(Data::log, bytes));
+    EXPECT_GT(mark_of(Data::log, bytes), mark_of(Data::metrics, bytes));
+    EXPECT_GT(mark_of(Data::metrics, bytes), 0);
+    EXPECT_LE(mark_of(Data::artifact, bytes), bytes / 10);
+  }
 }
 
 TEST(Readiness, ACoordinatorOnSoundGroundIsReadyAndTellsItsSize) {

@@ -36,6 +36,13 @@ TEST(WaitReasons, WithoutALiveWorkerNothingElseMatters) {
   EXPECT_NE(wait_reasons(look)[0].message.find("w"), std::string::npos);
 }
 
+TEST(WaitReasons, OnAFullDiskNobodyStarts) {
+  WaitLook look = queued({machine("w", {{"cpu", ""}})});
+  look.shortage = "3 MB free in the store folder";
+  EXPECT_EQ(codes(look), "no_space ");
+  EXPECT_NE(wait_reasons(look)[0].message.find(look.shortage), std::string::npos);
+}
+
 TEST(WaitReasons, ARunThatFitsNoMachineIsToldTheLargest) {
   WaitLook look = queued({machine("w", {{"cuda:0", ""}, {"cuda:1", "s/b"}}),
                           machine("v", {{"cpu", ""}, {"cpu", ""}, {"cpu", ""}})});
