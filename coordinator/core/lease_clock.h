@@ -30,6 +30,10 @@ class LeaseClock {
     });
   }
 
+  bool knows(std::int64_t run) const {
+    return ends_.with([&](const auto& ends) { return ends.contains(run); });
+  }
+
   void heard(std::int64_t worker, TimePoint now) {
     seen_.with([&](auto& seen) { seen[worker] = now; });
   }

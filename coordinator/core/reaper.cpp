@@ -21,6 +21,10 @@ void reap(Core& core) {
     const auto now = core.clock.steady();
     RunStore runs(c);
     for (const AttemptRow& attempt : AttemptStore(c).open()) {
+      // What ended this attempt was not stored (the disk was full, say), and it lives on.
+      if (!core.leases.knows(attempt.run)) {
+        core.leases.set(attempt.run, core.after(core.options.regrant_after_s));
+      }
       if (!core.leases.expired(attempt.run, now)) continue;
       Holding holding{runs.need(attempt.run), attempt};
       conclude(core, c, holding, ending_of_lost_lease(holding.run.state, budget_of(holding.run)));
