@@ -15,6 +15,7 @@ namespace {
 
 // Its own file: trainer.log is written by the trainer, and only what it could not log stands here.
 constexpr const char* kRawOutput = "stderr.log";
+constexpr std::chrono::seconds kPatience{20};  // for a process to die of SIGKILL
 
 std::vector<std::string> command_of(const TrainerPrograms& programs, const AttemptRecord& record) {
   std::vector<std::string> command;
@@ -66,7 +67,13 @@ TrainerProcess TrainerProcess::start(const TrainerPrograms& programs, AttemptRec
   options.isolation = SpawnOptions::Isolation::session;
   record.process =
       identify(spawn(options));  // Not reaped yet, so /proc knows it even if it is dead.
-  folder.save(record);
+  try {
+    folder.save(record);
+  } catch (const Error&) {  // Nobody would ever look after it.
+    kill_attempt(record, kPatience);
+    try_wait(record.process->pid);
+    throw;
+  }
   return TrainerProcess(record);
 }
 
