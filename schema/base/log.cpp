@@ -5,12 +5,18 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "schema/base/error.h"
+
 namespace sarsweep {
 
 void start_log(const std::string& program, const std::filesystem::path& file) {
   std::vector<spdlog::sink_ptr> sinks = {std::make_shared<spdlog::sinks::stderr_sink_mt>()};
-  if (!file.empty()) {
-    sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string()));
+  try {
+    if (!file.empty()) {
+      sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string()));
+    }
+  } catch (const spdlog::spdlog_ex& error) {
+    throw Error(ErrorCode::internal, error.what());
   }
   auto logger = std::make_shared<spdlog::logger>(program, sinks.begin(), sinks.end());
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %n %l: %v", spdlog::pattern_time_type::utc);

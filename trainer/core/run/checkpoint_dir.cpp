@@ -16,6 +16,10 @@ using nlohmann::json;
 
 constexpr int kVersion = 1;
 
+[[noreturn]] void fail(const fs::filesystem_error& error) {
+  throw Error(code_of_errno(error.code().value()), error.what());
+}
+
 [[noreturn]] void refuse(const fs::path& folder, const std::string& why) {
   throw Error(ErrorCode::invalid, "checkpoint " + folder.string() + " is damaged: " + why);
 }
@@ -73,11 +77,13 @@ bool is_checkpoint_name(const std::string& name) {
 
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(const fs::path& checkpoints, long step)
+CheckpointWriter::CheckpointWriter(const fs::path& checkpoints, long step) try
     : final_(checkpoints / run_dir::step_name(step)), temporary_(final_), step_(step) {
   temporary_ += ".tmp";
   fs::remove_all(temporary_);
   fs::create_directories(temporary_);
+} catch (const fs::filesystem_error& error) {
+  fail(error);
 }
 
 CheckpointWriter::~CheckpointWriter() {
@@ -85,7 +91,7 @@ CheckpointWriter::~CheckpointWriter() {
   fs::remove_all(temporary_, ignored);
 }
 
-SealedCheckpoint CheckpointWriter::commit(const json& facts) {
+SealedCheckpoint CheckpointWriter::commit(const json& facts) try {
   if (fs::exists(final_)) {
     try {
       return verify_checkpoint(final_);
@@ -108,6 +114,8 @@ SealedCheckpoint CheckpointWriter::commit(const json& facts) {
   std::uintmax_t bytes = text.size();
   for (const auto& file : manifest["files"]) bytes += file["size"].get<std::uintmax_t>();
   return {final_, step_, sha256(text), bytes, std::move(manifest)};
+} catch (const fs::filesystem_error& error) {
+  fail(error);
 }
 
 SealedCheckpoint verify_checkpoint(const fs::path& folder) {

@@ -27,7 +27,8 @@ struct SealedCheckpoint {
 // One checkpoint being written. Not committed = removed by the destructor.
 class CheckpointWriter {
  public:
-  // Makes <checkpoints>/step-….tmp, empty: a leftover of a killed process is replaced.
+  // Makes <checkpoints>/step-….tmp, empty: a leftover of a killed process is replaced. Throws as
+  // commit().
   CheckpointWriter(const std::filesystem::path& checkpoints, long step);
   ~CheckpointWriter();
   CheckpointWriter(const CheckpointWriter&) = delete;
@@ -36,7 +37,7 @@ class CheckpointWriter {
   const std::filesystem::path& folder() const { return temporary_; }
   // Seals what lies in folder(). `facts` (config hash, threads, …) go into the manifest. An intact
   // checkpoint of this step that is already there is kept and returned; a damaged one is moved to
-  // step-….damaged. Throws Error(internal) on a full disk and the like.
+  // step-….damaged. Throws Error(no_space) on a full disk, Error(internal) where it fails.
   SealedCheckpoint commit(const nlohmann::json& facts);
 
  private:

@@ -60,6 +60,12 @@ EventLog::EventLog(const std::filesystem::path& file, const Clock& clock)
   if (fd_ < 0) fail("cannot open", file);
 }
 
+// What comes after half a line would be lost with it. If even this fails, the next opening cuts.
+void EventLog::cut_off(long bytes) {
+  const off_t end = ::lseek(fd_, 0, SEEK_END);
+  if (end >= bytes && ::ftruncate(fd_, end - bytes) != 0) return;
+}
+
 EventLog::~EventLog() {
   if (fd_ >= 0) ::close(fd_);
 }
@@ -76,6 +82,7 @@ void EventLog::write(std::string_view type, const json& fields) {
   } while (written < 0 && errno == EINTR);
   if (written < 0) fail("cannot write to", file_);
   if (static_cast<std::size_t>(written) != line.size()) {
+    cut_off(written);
     throw Error(ErrorCode::internal, "the disk took only " + std::to_string(written) + " of " +
                                          std::to_string(line.size()) + " bytes of a line of " +
                                          file_.string() + "; free some space");

@@ -11,7 +11,8 @@ namespace sarsweep::trainer {
 
 // The writer of events.jsonl (types and fields: schema/protocol/run_dir.h). A line is one write(2)
 // on an O_APPEND descriptor, so a kill leaves whole lines and at most one torn tail, which readers
-// skip and the next opening cuts off. Confined to one thread.
+// skip and the next opening cuts off; what a full disk tears is cut off at once. Confined to one
+// thread.
 class EventLog {
  public:
   // An empty `file`: nothing is ever written. Throws Error(internal) if the file cannot be opened
@@ -26,6 +27,8 @@ class EventLog {
   void write(std::string_view type, const nlohmann::json& fields);
 
  private:
+  void cut_off(long bytes);
+
   std::filesystem::path file_;
   const Clock& clock_;
   int fd_ = -1;

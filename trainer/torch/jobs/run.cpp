@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
 #include <new>
 #include <optional>
 #include <string>
@@ -85,6 +86,8 @@ End run_to_its_end(RunContext& run, const RecordOrder& record) {
               "out_of_memory"};
     }
     return {kInternalError, error.what_without_backtrace(), "internal"};
+  } catch (const std::filesystem::filesystem_error& error) {  // a full disk, for one
+    return {static_cast<int>(ExitCode::temporary), error.what(), "internal"};
   } catch (const std::exception& error) {
     return {kInternalError, error.what(), "internal"};
   }

@@ -169,5 +169,13 @@ TEST_F(CheckpointDir, SecondCommitOfAStepKeepsTheIntactOneAndReplacesADamagedOne
   EXPECT_EQ(list_checkpoints(root_).size(), 1u);
 }
 
+TEST_F(CheckpointDir, WhatTheFileSystemRefusesIsOurError) {
+  write_file_atomically(root_ / "file", "");
+  EXPECT_THROW(CheckpointWriter(root_ / "file", 1), Error);
+  CheckpointWriter writer(root_, 2);
+  fs::remove_all(writer.folder());
+  EXPECT_THROW(writer.commit({}), Error);
+}
+
 }  // namespace
 }  // namespace sarsweep::trainer

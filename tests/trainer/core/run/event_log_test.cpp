@@ -12,6 +12,7 @@
 
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
+#include "tests/support/file_limit.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -87,6 +88,19 @@ TEST_F(EventLogFile, UnwritablePlaceIsAnError) {
 TEST_F(EventLogFile, WithoutAFileNothingIsWritten) {
   EventLog({}, clock_).write("stage", {{"name", "train"}});
   EXPECT_TRUE(fs::is_empty(root_));
+}
+
+TEST_F(EventLogFile, ALineThatTheDiskTookInPartIsTakenBackSoThatTheNextStandsAlone) {
+  FixedClock clock;
+  EventLog log(file_, clock);
+  log.write("warning", {{"message", "first"}});
+  {
+    const sarsweep::testing::FileLimit limit(fs::file_size(file_) + 10);
+    EXPECT_THROW(log.write("warning", {{"message", "too long for the disk"}}), Error);
+  }
+  log.write("end", {{"exit_code", 75}});
+  ASSERT_EQ(events().size(), 2U);
+  EXPECT_EQ(events()[1]["exit_code"], 75);
 }
 
 }  // namespace
