@@ -137,7 +137,7 @@ class Household {
     // A restart serves the same addresses, whatever ports the system had chosen.
     port_ = port_of(ready_.at("url"));
     data_port_ = port_of(ready_.at("data_url"));
-    write_file_atomically(home_ / "url", ready_.at("url").get<std::string>() + "\n");
+    told_ = false;
     return true;
   }
 
@@ -148,10 +148,22 @@ class Household {
     if (options_.workers)
       arguments.insert(arguments.end(), {"--workers", std::to_string(*options_.workers)});
     worker_.start(arguments);
+    told_ = false;
+  }
+
+  // Writes down where everything is to be found; on a full disk once there is space again.
+  void tell() {
+    try {
+      write_file_atomically(home_ / "url", ready_.at("url").get<std::string>() + "\n");
+      write_ready_file();
+      told_ = true;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::no_space) throw;
+    }
   }
 
   void announce() {
-    write_ready_file();
+    tell();
     const std::string url = ready_.at("url");
     const json code = ready_.value("login_code", json());
     const bool login = code.is_string() && !code.get<std::string>().empty();
@@ -179,12 +191,10 @@ class Household {
     }
     if (coordinator_.is_due()) {
       start_coordinator();
-      if (await_ready()) write_ready_file();
+      await_ready();
     }
-    if (options_.workers.value_or(1) != 0 && worker_.is_due()) {
-      start_worker();
-      write_ready_file();
-    }
+    if (options_.workers.value_or(1) != 0 && worker_.is_due()) start_worker();
+    if (!told_) tell();
   }
 
   void stop(Child& child, seconds limit) {
@@ -207,6 +217,7 @@ class Household {
   const fs::path home_;
   int port_ = 0;
   int data_port_ = 0;
+  bool told_ = false;
   json ready_;
   Child coordinator_{"sarsweep-coordinator"};
   Child worker_{"sarsweep-worker"};
