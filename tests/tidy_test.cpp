@@ -36,7 +36,7 @@ const std::vector<Rule> kIncludes = {
     {"<tiff", {"trainer/core/"}},
     {"<CLI/",
      {"coordinator/cli/", "coordinator/main.cpp", "worker/main.cpp", "trainer/torch/main.cpp",
-      "trainer/torch/commands/"}},
+      "trainer/torch/commands/", "tests/load/main.cpp"}},
     {"\"schema/", {"schema/", "coordinator/", "worker/", "trainer/", "tests/", "dashboard/"}},
     {"\"coordinator/sweep/",
      {"coordinator/sweep/", "coordinator/core/", "coordinator/main.cpp", "tests/"}},
