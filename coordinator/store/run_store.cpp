@@ -136,12 +136,10 @@ std::int64_t RunStore::save_shared(const nlohmann::json& config, const nlohmann:
 const RunStore::Shared& RunStore::shared(std::int64_t id) {
   const auto [place, fresh] = shared_.try_emplace(id);
   if (!fresh) return place->second;
-  const auto parsed = [](const std::string& text) {
-    return std::make_shared<const nlohmann::json>(nlohmann::json::parse(text));
-  };
   connection_.each("SELECT config, origins FROM shared_config WHERE id = ?1", {id},
                    [&](const Row& row) {
-                     place->second = {parsed(row.text(0)), parsed(row.text(1))};
+                     place->second = {std::make_shared<const CommonJson>(row.text(0)),
+                                      std::make_shared<const CommonJson>(row.text(1))};
                    });
   return place->second;
 }

@@ -131,7 +131,7 @@ class RunStore {
 
  private:
   struct Shared {
-    std::shared_ptr<const nlohmann::json> config, origins;
+    std::shared_ptr<const CommonJson> config, origins;
   };
   const Shared& shared(std::int64_t id);
   std::vector<RunRow> select(const std::string& where, const SqlValues& values);
