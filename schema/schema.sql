@@ -92,11 +92,16 @@ CREATE TABLE run (
   micro_halvings INTEGER NOT NULL DEFAULT 0 CHECK (micro_halvings >= 0),  -- after running out of memory
   forked INTEGER NOT NULL DEFAULT 0 CHECK (forked IN (0, 1)),  -- 1: by `fork`; no file names it
   extended_from TEXT,   -- the run_hash that the file gave it, where `extend` gave it another
+  slots INTEGER NOT NULL DEFAULT 1 CHECK (slots >= 1),  -- resources.gpus, resources.device of the config
+  device TEXT NOT NULL DEFAULT 'auto' CHECK (device IN ('auto', 'cpu', 'cuda')),
   UNIQUE (sweep, name)
 ) STRICT;
 CREATE INDEX run_by_state ON run (state);
 CREATE INDEX run_by_hash ON run (run_hash);
 CREATE INDEX run_by_parent ON run (parent);
+-- The queue in the order in which it is granted, with all that is looked at: no row of `run` is read.
+CREATE INDEX run_queue ON run (priority DESC, sweep, position, id, slots, device, state, alias_of)
+  WHERE state = 'queued' AND alias_of IS NULL;
 
 CREATE TABLE worker (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -143,6 +148,7 @@ CREATE TABLE attempt (
   CHECK (("end" IS NULL) = (finished_ms IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_open_attempt ON attempt (run) WHERE "end" IS NULL;
+CREATE INDEX open_attempt_by_worker ON attempt (worker) WHERE "end" IS NULL;
 
 CREATE TABLE metric_key (
   id INTEGER PRIMARY KEY,

@@ -66,8 +66,7 @@ std::string grant_token(const std::string& store_incarnation, const std::string&
 std::set<int> held_slots(Connection& connection, std::int64_t worker,
                          const std::string& incarnation) {
   std::set<int> held;
-  for (const AttemptRow& attempt : AttemptStore(connection).open()) {
-    if (attempt.worker != worker || attempt.incarnation != incarnation) continue;
+  for (const AttemptRow& attempt : AttemptStore(connection).open_of(worker, incarnation)) {
     for (const json& slot : json::parse(attempt.slots)) held.insert(slot.get<int>());
   }
   return held;

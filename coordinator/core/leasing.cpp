@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
+#include <utility>
 
 #include "coordinator/core/holding.h"
 #include "coordinator/core/readiness.h"
@@ -88,21 +90,23 @@ std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker,
   return free;
 }
 
-std::vector<Candidate> queued(Connection& connection) {
-  std::vector<Candidate> found;
+// The queue in its order, without what is held, until `visit` returns false.
+void each_candidate(Connection& connection, const std::function<bool(const Candidate&)>& visit) {
   const std::set<std::int64_t> held = HoldStore(connection).held();
-  for (const RunRow& run : RunStore(connection).in_state(RunState::queued)) {
-    if (held.contains(run.sweep)) continue;
-    const json slots = run.config.value("resources.gpus");
-    const json device = run.config.value("resources.device");
-    found.push_back({.run = run.id,
-                     .priority = run.priority,
-                     .sweep = run.sweep,
-                     .position = run.position,
-                     .slots = slots.is_null() ? 1 : slots.get<std::int64_t>(),
-                     .device = device.is_null() ? "auto" : device.get<std::string>()});
-  }
-  return found;
+  RunStore(connection).each_queued([&](const QueuedRun& run) {
+    if (held.contains(run.sweep)) return true;
+    return visit({run.id, run.priority, run.sweep, run.position, run.slots, run.device});
+  });
+}
+
+std::vector<Assignment> planned(Connection& connection, std::vector<Slot> free) {
+  GrantPlan plan(std::move(free));
+  if (plan.full()) return {};
+  each_candidate(connection, [&](const Candidate& candidate) {
+    plan.offer(candidate);
+    return !plan.full();
+  });
+  return plan.grants();
 }
 
 // One grant; nullopt if the run cannot even be described, which ends the attempt and fails the run.
@@ -168,7 +172,7 @@ LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& reques
   const bool room = why_not_ready(look_at_ground(core)).empty();
   if (room && !worker.draining && !worker.departed) {
     const std::vector<Slot> free = free_slots(connection, worker, request);
-    for (const Assignment& assignment : plan_grants(queued(connection), free)) {
+    for (const Assignment& assignment : planned(connection, free)) {
       std::optional<Grant> made = grant(core, connection, worker, assignment);
       if (made) reply.grants.push_back(std::move(*made));
     }
@@ -198,8 +202,11 @@ Order renewed(Core& core, Connection& connection, const LeaseKey& key) {
 }  // namespace
 
 std::vector<Candidate> queue_in_order(Connection& connection) {
-  std::vector<Candidate> order = queued(connection);
-  put_in_order(order);
+  std::vector<Candidate> order;
+  each_candidate(connection, [&](const Candidate& candidate) {
+    order.push_back(candidate);
+    return true;
+  });
   return order;
 }
 
@@ -252,8 +259,7 @@ void leave(Core& core, const std::string& worker_id, const std::string& incarnat
   core.database.write(Urgency::state, [&](Connection& c) {
     const WorkerRow worker = known_worker(core, c, worker_id, incarnation);
     WorkerStore(c).depart(worker.id);
-    for (const AttemptRow& attempt : AttemptStore(c).open()) {
-      if (attempt.worker != worker.id || attempt.incarnation != incarnation) continue;
+    for (const AttemptRow& attempt : AttemptStore(c).open_of(worker.id, incarnation)) {
       Holding holding{RunStore(c).need(attempt.run), attempt};
       conclude(core, c, holding, ending_of_lost_lease(holding.run.state, budget_of(holding.run)));
     }

@@ -37,6 +37,10 @@ RunRow row_of(const PlannedRun& planned, std::int64_t now_ms) {
   run.priority = priority_of(planned.config);
   const json& retries = planned.config["resources.retries"];
   run.retries = retries.is_null() ? 2 : retries.get<std::int64_t>();
+  const json& slots = planned.config["resources.gpus"];
+  run.slots = slots.is_null() ? 1 : slots.get<std::int64_t>();
+  const json& device = planned.config["resources.device"];
+  run.device = device.is_null() ? "auto" : device.get<std::string>();
   run.state = planned.parent || planned.alias_of ? RunState::waiting : RunState::queued;
   run.created_ms = now_ms;
   return run;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace sarsweep::coordinator {
 
@@ -16,26 +17,21 @@ void put_in_order(std::vector<Candidate>& candidates) {
   });
 }
 
-std::vector<Assignment> plan_grants(std::vector<Candidate> candidates, std::vector<Slot> free) {
-  put_in_order(candidates);
-  std::vector<Assignment> grants;
-  for (const Candidate& candidate : candidates) {
-    Assignment assignment{candidate.run, {}};
-    for (const Slot& slot : free) {
-      const auto have = static_cast<std::int64_t>(assignment.slots.size());
-      if (have < candidate.slots && fits(slot.device, candidate.device)) {
-        assignment.slots.push_back(slot.index);
-      }
+void GrantPlan::offer(const Candidate& candidate) {
+  Assignment assignment{candidate.run, {}};
+  for (const Slot& slot : free_) {
+    const auto have = static_cast<std::int64_t>(assignment.slots.size());
+    if (have < candidate.slots && fits(slot.device, candidate.device)) {
+      assignment.slots.push_back(slot.index);
     }
-    if (static_cast<std::int64_t>(assignment.slots.size()) < candidate.slots) continue;
-    const auto taken = [&](const Slot& slot) {
-      return std::find(assignment.slots.begin(), assignment.slots.end(), slot.index) !=
-             assignment.slots.end();
-    };
-    free.erase(std::remove_if(free.begin(), free.end(), taken), free.end());
-    grants.push_back(std::move(assignment));
   }
-  return grants;
+  if (static_cast<std::int64_t>(assignment.slots.size()) < candidate.slots) return;
+  const auto taken = [&](const Slot& slot) {
+    return std::find(assignment.slots.begin(), assignment.slots.end(), slot.index) !=
+           assignment.slots.end();
+  };
+  free_.erase(std::remove_if(free_.begin(), free_.end(), taken), free_.end());
+  grants_.push_back(std::move(assignment));
 }
 
 }  // namespace sarsweep::coordinator

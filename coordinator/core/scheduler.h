@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "schema/protocol/messages.h"
@@ -29,7 +30,19 @@ bool fits(const std::string& slot, const std::string& wanted);
 // Priority, then age of the sweep, then order in the file.
 void put_in_order(std::vector<Candidate>& candidates);
 
-// What to start on the free slots of one machine. Pure. A run that does not fit is passed over.
-std::vector<Assignment> plan_grants(std::vector<Candidate> candidates, std::vector<Slot> free);
+// What to start on the free slots of one machine: the candidates are offered in their order, and
+// one that does not fit is passed over. Pure.
+class GrantPlan {
+ public:
+  explicit GrantPlan(std::vector<Slot> free) : free_(std::move(free)) {}
+
+  bool full() const { return free_.empty(); }
+  void offer(const Candidate& candidate);
+  const std::vector<Assignment>& grants() const { return grants_; }
+
+ private:
+  std::vector<Slot> free_;
+  std::vector<Assignment> grants_;
+};
 
 }  // namespace sarsweep::coordinator

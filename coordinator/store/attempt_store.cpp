@@ -63,6 +63,11 @@ std::vector<AttemptRow> AttemptStore::open() {
   return select("WHERE a.\"end\" IS NULL ORDER BY a.run", {});
 }
 
+std::vector<AttemptRow> AttemptStore::open_of(std::int64_t worker, const std::string& incarnation) {
+  return select("WHERE a.\"end\" IS NULL AND a.worker = ?1 AND a.incarnation = ?2 ORDER BY a.run",
+                {worker, incarnation});
+}
+
 void AttemptStore::mark_started(std::int64_t run, std::int64_t epoch, std::int64_t now_ms) {
   connection_.change(
       "UPDATE attempt SET started_ms = COALESCE(started_ms, ?3) WHERE run = ?1 AND epoch = ?2",

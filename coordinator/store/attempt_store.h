@@ -42,6 +42,8 @@ class AttemptStore {
   std::optional<AttemptRow> find(std::int64_t run, std::int64_t epoch);
   std::vector<AttemptRow> of_run(std::int64_t run);  // oldest first
   std::vector<AttemptRow> open();                    // without an end, of every run
+  // Those of one worker process.
+  std::vector<AttemptRow> open_of(std::int64_t worker, const std::string& incarnation);
   void mark_started(std::int64_t run, std::int64_t epoch, std::int64_t now_ms);
   void close(const AttemptRow& attempt, const AttemptClose& close);
   void reopen(const AttemptRow& attempt);  // a lost lease that came back

@@ -192,10 +192,19 @@ std::int64_t Connection::last_id() const { return impl_->database.getLastInsertR
 
 void Connection::each(const std::string& sql, const SqlValues& values,
                       const std::function<void(const Row&)>& visit) {
+  each_while(sql, values, [&](const Row& row) {
+    visit(row);
+    return true;
+  });
+}
+
+void Connection::each_while(const std::string& sql, const SqlValues& values,
+                            const std::function<bool(const Row&)>& visit) {
   try {
     SQLite::Statement& statement = impl_->prepare(sql, values);
     const Rewind rewind(statement);
-    while (statement.executeStep()) visit(Row(&statement));
+    while (statement.executeStep() && visit(Row(&statement))) {
+    }
   } catch (const SQLite::Exception& error) {
     impl_->fail(error, sql);
   }

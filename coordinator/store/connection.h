@@ -48,6 +48,9 @@ class Connection {
   // Calls `visit` for every row of the query. `visit` must not run the same statement again.
   void each(const std::string& sql, const SqlValues& values,
             const std::function<void(const Row&)>& visit);
+  // The same, and ends where `visit` returns false.
+  void each_while(const std::string& sql, const SqlValues& values,
+                  const std::function<bool(const Row&)>& visit);
   // The first column of the first row; nullopt if there is none or it is NULL.
   std::optional<std::int64_t> integer(const std::string& sql, const SqlValues& values = {});
   std::optional<std::string> text(const std::string& sql, const SqlValues& values = {});

@@ -17,8 +17,13 @@ constexpr const char* kSelect = R"sql(
          r.state, r.reason, r.state_ms, r.not_before_ms, r.generation, r.lease_epoch,
          r.checkpoint_floor, r.user_failures, r.infra_failures, r.step, r.total_steps, r.stage,
          r.digests, r.created_ms, r.started_ms, r.finished_ms, r.parent_choice, r.shared_config,
-         r.micro_halvings, r.forked, r.extended_from
+         r.micro_halvings, r.forked, r.extended_from, r.slots, r.device
     FROM run r JOIN sweep s ON s.id = r.sweep
+)sql";
+// Named, for without statistics SQLite prefers the index on the state and sorts whole rows.
+constexpr const char* kQueue = R"sql(
+  SELECT id, priority, sweep, position, slots, device FROM run INDEXED BY run_queue
+   WHERE state = 'queued' AND alias_of IS NULL ORDER BY priority DESC, sweep, position, id
 )sql";
 constexpr const char* kOrder = " ORDER BY s.id, r.position, r.id";
 
@@ -78,6 +83,8 @@ RunRow read_run(const Row& row) {
   run.micro_halvings = row.integer(41);
   run.forked = row.integer(42) != 0;
   run.extended_from = row.maybe_text(43);
+  run.slots = row.integer(44);
+  run.device = row.text(45);
   return run;
 }
 
@@ -100,7 +107,9 @@ SqlValues definition(const RunRow& r) {
           r.priority,
           r.retries,
           sql(r.parent_choice),
-          sql(r.shared_config)};
+          sql(r.shared_config),
+          r.slots,
+          r.device};
 }
 
 }  // namespace
@@ -116,10 +125,10 @@ std::int64_t RunStore::insert(const RunRow& row) {
   connection_.change(R"sql(
     INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
                      parent_checkpoint, config, origins, axes, path_bases, priority, retries,
-                     parent_choice, shared_config, alias_of, parent, uid, sweep, source_run, state,
-                     reason, state_ms, created_ms, finished_ms, forked)
+                     parent_choice, shared_config, slots, device, alias_of, parent, uid, sweep,
+                     source_run, state, reason, state_ms, created_ms, finished_ms, forked)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-            ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29))sql",
+            ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31))sql",
                      values);
   return connection_.last_id();
 }
@@ -152,8 +161,8 @@ void RunStore::redefine(const RunRow& known, const RunRow& row) {
     UPDATE run SET position = ?1, name = ?2, cell = ?3, label = ?4, study = ?5, seed = ?6,
            cell_hash = ?7, run_hash = ?8, judge_hash = ?9, parent_checkpoint = ?10, config = ?11,
            origins = ?12, axes = ?13, path_bases = ?14, priority = ?15, retries = ?16,
-           parent_choice = ?17, shared_config = ?18
-     WHERE id = ?19 AND lease_epoch = 0)sql",
+           parent_choice = ?17, shared_config = ?18, slots = ?19, device = ?20
+     WHERE id = ?21 AND lease_epoch = 0)sql",
                      values);
 }
 
@@ -239,6 +248,12 @@ std::vector<RunRow> RunStore::in_state(RunState state) {
 }
 std::vector<RunRow> RunStore::with_hash(const std::string& run_hash) {
   return select("WHERE r.run_hash = ?1 AND r.alias_of IS NULL", {run_hash});
+}
+void RunStore::each_queued(const std::function<bool(const QueuedRun&)>& visit) {
+  connection_.each_while(kQueue, {}, [&](const Row& row) {
+    return visit({row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4),
+                  row.text(5)});
+  });
 }
 std::optional<RunRow> RunStore::find_name(std::int64_t sweep, const std::string& name) {
   std::vector<RunRow> rows = select("WHERE r.sweep = ?1 AND r.name = ?2", {sweep, name});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,6 +33,8 @@ struct RunRow {
   std::int64_t priority = 0, retries = 2;
   bool forked = false;                            // out of another run: no file names it
   std::optional<std::string> extended_from = {};  // the run_hash of its file, before `extend`
+  std::int64_t slots = 1;       // of one machine: resources.gpus
+  std::string device = "auto";  // auto | cpu | cuda: resources.device
   RunState state = RunState::queued;
   std::string reason = {};
   std::int64_t state_ms = 0;
@@ -65,6 +68,12 @@ struct Extension {
   std::string config, origins;  // whole
   std::string run_hash;
   std::int64_t total_steps = 0;
+};
+
+// What the scheduler looks at of a queued run.
+struct QueuedRun {
+  std::int64_t id = 0, priority = 0, sweep = 0, position = 0, slots = 1;
+  std::string device;
 };
 
 // A run behind a row of a study; an alias stands for the run it names.
@@ -105,6 +114,9 @@ class RunStore {
   // Each once, in the order of the file. Reads no documents.
   std::vector<StudyRun> of_study(std::int64_t sweep, const std::string& study);
   std::vector<RunRow> in_state(RunState state);  // aliases left out
+  // The queue, aliases left out: higher priority, older sweep, order in the file. Ends where
+  // `visit` returns false; it must change no run.
+  void each_queued(const std::function<bool(const QueuedRun&)>& visit);
   std::vector<RunRow> with_hash(const std::string& run_hash);
   std::optional<RunRow> find_name(std::int64_t sweep, const std::string& name);
 

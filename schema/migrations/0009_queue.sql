@@ -1,0 +1,16 @@
+-- What the scheduler looks at, beside the documents that it need not read: `resources.gpus` and
+-- `resources.device` of the config.
+ALTER TABLE run ADD COLUMN slots INTEGER NOT NULL DEFAULT 1 CHECK (slots >= 1);
+ALTER TABLE run ADD COLUMN device TEXT NOT NULL DEFAULT 'auto' CHECK (device IN ('auto', 'cpu', 'cuda'));
+UPDATE run SET
+  slots = COALESCE((SELECT json_extract(s.config, '$."resources.gpus"') FROM shared_config s
+                     WHERE s.id = run.shared_config),
+                   json_extract(config, '$."resources.gpus"'), 1),
+  device = COALESCE((SELECT json_extract(s.config, '$."resources.device"') FROM shared_config s
+                      WHERE s.id = run.shared_config),
+                    json_extract(config, '$."resources.device"'), 'auto');
+-- The queue in the order in which it is granted, with all that is looked at: no row of `run` is read.
+CREATE INDEX run_queue ON run (priority DESC, sweep, position, id, slots, device, state, alias_of)
+  WHERE state = 'queued' AND alias_of IS NULL;
+-- The slots that a worker's open attempts hold.
+CREATE INDEX open_attempt_by_worker ON attempt (worker) WHERE "end" IS NULL;
