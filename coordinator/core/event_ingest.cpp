@@ -23,10 +23,12 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxDetail = 2000;
 
+// Lives no longer than the savepoint its lines are in.
 struct Ingest {
   Core& core;
   Connection& connection;
   Holding& holding;
+  MetricStore metrics = MetricStore(connection);
   std::int64_t run() const { return holding.run.id; }
   std::int64_t epoch() const { return holding.attempt.epoch; }
 };
@@ -67,70 +69,69 @@ std::string inner_path(const json& event, const char* key) {
   return text;
 }
 
-std::string digest(const Ingest& to, const json& event) {
+std::string digest(Ingest& to, const json& event) {
   const std::string sha256 = event.at("sha256");
   static_cast<void>(to.core.objects.object(sha256));  // Throws if it is no digest.
   return sha256;
 }
 
-void note(const Ingest& to, const std::string& what, std::string detail) {
+void note(Ingest& to, const std::string& what, std::string detail) {
   if (detail.size() > kMaxDetail) detail.resize(kMaxDetail);
   EventStore(to.connection).add({to.run(), to.core.now_ms(), "trainer", what, std::move(detail)});
 }
 
-void on_metrics(const Ingest& to, const json& event) {
+void on_metrics(Ingest& to, const json& event) {
   const std::int64_t step = whole(event, "step");
-  MetricStore metrics(to.connection);
   for (const auto& [key, value] : event.at("values").items()) {
-    metrics.put(to.run(), key, {step, number_of(value), to.epoch()});
+    to.metrics.put(to.run(), key, {step, number_of(value), to.epoch()});
   }
 }
 
 // The newer one is stored with the loss of the older: no instant is without.
-void on_checkpoint(const Ingest& to, const json& event) {
+void on_checkpoint(Ingest& to, const json& event) {
   CheckpointStore(to.connection)
       .put({to.run(), to.epoch(), whole(event, "step"), inner_path(event, "path"),
             event.at("manifest_sha256"), bytes_of(event)});
   retire_checkpoints(to.connection, to.holding.run);
 }
 
-void on_sample(const Ingest& to, const json& event) {
+void on_sample(Ingest& to, const json& event) {
   ArtifactStore(to.connection)
       .put(SampleRow{to.run(), to.epoch(), whole(event, "step"), 0, inner_path(event, "file"),
                      event.value("prompt", ""), seed_of(event), bytes_of(event),
                      digest(to, event)});
 }
 
-void on_eval(const Ingest& to, const json& event) {
+void on_eval(Ingest& to, const json& event) {
   ArtifactStore(to.connection)
       .put(EvaluationRow{to.run(), to.epoch(), whole(event, "step"), event.at("protocol_hash"),
                          inner_path(event, "file"), bytes_of(event), digest(to, event)});
 }
 
-void on_digests(const Ingest& to, const json& event) {
+void on_digests(Ingest& to, const json& event) {
   json digests = event;
   digests.erase("t");
   digests.erase("type");
   RunStore(to.connection).set_digests(to.run(), digests.dump());
 }
 
-void on_progress(const Ingest& to, const json& event) {
+void on_progress(Ingest& to, const json& event) {
   std::optional<std::int64_t> total;
   if (event.contains("total_steps")) total = whole(event, "total_steps");
   RunStore(to.connection).set_progress(to.run(), whole(event, "step"), total);
 }
 
-void on_stage(const Ingest& to, const json& event) {
+void on_stage(Ingest& to, const json& event) {
   RunStore(to.connection).set_stage(to.run(), event.at("name"));
 }
 
-void on_warning(const Ingest& to, const json& event) { note(to, "warning", event.at("message")); }
+void on_warning(Ingest& to, const json& event) { note(to, "warning", event.at("message")); }
 
-void on_error(const Ingest& to, const json& event) {
+void on_error(Ingest& to, const json& event) {
   note(to, "error", event.value("code", "error") + ": " + event.at("message").get<std::string>());
 }
 
-void on_end(const Ingest& to, const json& event) {
+void on_end(Ingest& to, const json& event) {
   const auto code = static_cast<int>(whole(event, "exit_code", 0, 255));
   std::optional<std::int64_t> micro_batch;
   if (event.contains("micro_batch")) micro_batch = whole(event, "micro_batch", 1);
@@ -139,8 +140,8 @@ void on_end(const Ingest& to, const json& event) {
   to.holding.attempt.end_micro_batch = micro_batch;
 }
 
-void ingest_line(const Ingest& to, std::string_view line) {
-  using Sink = void (*)(const Ingest&, const json&);
+void ingest_line(Ingest& to, std::string_view line) {
+  using Sink = void (*)(Ingest&, const json&);
   static const std::map<std::string, Sink> kSinks = {
       {"metrics", on_metrics}, {"checkpoint", on_checkpoint}, {"sample", on_sample},
       {"eval", on_eval},       {"digests", on_digests},       {"progress", on_progress},
@@ -156,21 +157,31 @@ bool is_of_the_line(ErrorCode code) {
   return code != ErrorCode::internal && code != ErrorCode::no_space && code != ErrorCode::busy;
 }
 
-// The savepoint keeps a line that fails half-way from leaving half of its points.
-void ingest_guarded(const Ingest& to, std::string_view line) {
+// Runs `ingest` inside a savepoint, which a fault undoes; returns the fault, or nothing.
+template <typename F>
+std::string fault_of(Connection& connection, const F& ingest) {
   std::string fault;
-  to.connection.script("SAVEPOINT line");
+  connection.script("SAVEPOINT lines");
   try {
-    ingest_line(to, line);
+    ingest();
   } catch (const json::exception& error) {
     fault = error.what();
   } catch (const Error& error) {
     if (!is_of_the_line(error.code())) throw;
     fault = error.what();
   }
-  if (!fault.empty()) to.connection.script("ROLLBACK TO line");
-  to.connection.script("RELEASE line");
-  if (!fault.empty()) note(to, "warning", "an event could not be read: " + fault);
+  if (!fault.empty()) connection.script("ROLLBACK TO lines");
+  connection.script("RELEASE lines");
+  return fault;
+}
+
+template <typename F>
+void each_line(std::string_view lines, const F& visit) {
+  while (!lines.empty()) {
+    const std::size_t end = lines.find('\n');
+    if (end > 0) visit(lines.substr(0, end));
+    lines.remove_prefix(end + 1);
+  }
 }
 
 }  // namespace
@@ -180,12 +191,18 @@ void ingest_events(Core& core, Connection& connection, Holding& holding, std::st
     throw Error(ErrorCode::invalid,
                 "events come in complete lines; the last byte must be a newline");
   }
-  const Ingest to{core, connection, holding};
-  while (!lines.empty()) {
-    const std::size_t end = lines.find('\n');
-    if (end > 0) ingest_guarded(to, lines.substr(0, end));
-    lines.remove_prefix(end + 1);
-  }
+  const std::string fault = fault_of(connection, [&] {
+    Ingest to{core, connection, holding};
+    each_line(lines, [&](std::string_view line) { ingest_line(to, line); });
+  });
+  if (fault.empty()) return;
+  // One of them is no event: each is read again alone, so that it takes none of the others' points
+  // with it and leaves none of its own.
+  each_line(lines, [&](std::string_view line) {
+    Ingest to{core, connection, holding};
+    const std::string why = fault_of(connection, [&] { ingest_line(to, line); });
+    if (!why.empty()) note(to, "warning", "an event could not be read: " + why);
+  });
 }
 
 }  // namespace sarsweep::coordinator

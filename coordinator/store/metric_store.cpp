@@ -41,13 +41,20 @@ MetricPoint read_point(const Row& row) {
 }  // namespace
 
 void MetricStore::put(std::int64_t run, const std::string& key, const MetricPoint& point) {
-  connection_.change("INSERT INTO metric_key (name) VALUES (?1) ON CONFLICT DO NOTHING", {key});
-  const SqlValue value = std::isnan(point.value) ? SqlValue(nullptr) : SqlValue(point.value);
+  SqlValues values = {run, id_of(key), point.attempt, point.step, nullptr};
+  if (!std::isnan(point.value)) values.back() = point.value;
   connection_.change(
-      "INSERT INTO metric (run, key, attempt, step, value)"
-      " SELECT ?1, id, ?3, ?4, ?5 FROM metric_key WHERE name = ?2"
+      "INSERT INTO metric (run, key, attempt, step, value) VALUES (?1, ?2, ?3, ?4, ?5)"
       " ON CONFLICT DO UPDATE SET value = excluded.value",
-      {run, key, point.attempt, point.step, value});
+      values);
+}
+
+std::int64_t MetricStore::id_of(const std::string& key) {
+  const auto known = ids_.find(key);
+  if (known != ids_.end()) return known->second;
+  connection_.change("INSERT INTO metric_key (name) VALUES (?1) ON CONFLICT DO NOTHING", {key});
+  const auto id = connection_.integer("SELECT id FROM metric_key WHERE name = ?1", {key}).value();
+  return ids_.emplace(key, id).first->second;
 }
 
 std::vector<std::string> MetricStore::keys(std::int64_t run) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,7 +17,8 @@ struct MetricPoint {
 };
 
 // The points (run, key, attempt, step). Nothing is dropped: a step that several attempts reached
-// has a point of each.
+// has a point of each. An instance remembers the ids of the keys it has written: it lives no longer
+// than the savepoint it writes in.
 class MetricStore {
  public:
   explicit MetricStore(Connection& connection) : connection_(connection) {}
@@ -33,7 +35,10 @@ class MetricStore {
   std::optional<MetricPoint> last(std::int64_t run, const std::string& key);
 
  private:
+  std::int64_t id_of(const std::string& key);
+
   Connection& connection_;
+  std::map<std::string, std::int64_t> ids_;
 };
 
 }  // namespace sarsweep::coordinator
