@@ -32,6 +32,15 @@ CREATE TABLE sweep_hold (
   lifted_gpu_hours REAL NOT NULL DEFAULT 0   -- and hours beyond these
 ) STRICT;
 
+-- The newest attempt's last train/gpu_hours of each run, for limits.gpu_hours: the sum over a sweep is
+-- asked for every second.
+CREATE TABLE run_hours (
+  sweep INTEGER NOT NULL REFERENCES sweep (id),
+  run INTEGER NOT NULL,
+  hours REAL,                        -- NULL: not a number
+  PRIMARY KEY (sweep, run)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE submission (
   key TEXT PRIMARY KEY,       -- Idempotency-Key
   digest TEXT NOT NULL,       -- SHA-256 of the request

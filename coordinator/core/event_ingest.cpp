@@ -12,6 +12,7 @@
 #include "coordinator/store/artifact_store.h"
 #include "coordinator/store/checkpoint_store.h"
 #include "coordinator/store/event_store.h"
+#include "coordinator/store/hold_store.h"
 #include "coordinator/store/metric_store.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
@@ -29,6 +30,7 @@ struct Ingest {
   Connection& connection;
   Holding& holding;
   MetricStore metrics = MetricStore(connection);
+  bool hours_counted = false;
   std::int64_t run() const { return holding.run.id; }
   std::int64_t epoch() const { return holding.attempt.epoch; }
 };
@@ -84,6 +86,7 @@ void on_metrics(Ingest& to, const json& event) {
   const std::int64_t step = whole(event, "step");
   for (const auto& [key, value] : event.at("values").items()) {
     to.metrics.put(to.run(), key, {step, number_of(value), to.epoch()});
+    to.hours_counted = to.hours_counted || key == "train/gpu_hours";
   }
 }
 
@@ -157,6 +160,11 @@ bool is_of_the_line(ErrorCode code) {
   return code != ErrorCode::internal && code != ErrorCode::no_space && code != ErrorCode::busy;
 }
 
+// What the sweep's limit looks at, once for all lines.
+void take_hours(Ingest& to) {
+  if (to.hours_counted) HoldStore(to.connection).take_hours(to.holding.run.sweep, to.run());
+}
+
 // Runs `ingest` inside a savepoint, which a fault undoes; returns the fault, or nothing.
 template <typename F>
 std::string fault_of(Connection& connection, const F& ingest) {
@@ -194,13 +202,17 @@ void ingest_events(Core& core, Connection& connection, Holding& holding, std::st
   const std::string fault = fault_of(connection, [&] {
     Ingest to{core, connection, holding};
     each_line(lines, [&](std::string_view line) { ingest_line(to, line); });
+    take_hours(to);
   });
   if (fault.empty()) return;
   // One of them is no event: each is read again alone, so that it takes none of the others' points
   // with it and leaves none of its own.
   each_line(lines, [&](std::string_view line) {
     Ingest to{core, connection, holding};
-    const std::string why = fault_of(connection, [&] { ingest_line(to, line); });
+    const std::string why = fault_of(connection, [&] {
+      ingest_line(to, line);
+      take_hours(to);
+    });
     if (!why.empty()) note(to, "warning", "an event could not be read: " + why);
   });
 }

@@ -4,9 +4,15 @@ namespace sarsweep::coordinator {
 namespace {
 
 constexpr const char* kHours = R"sql(
-  SELECT COALESCE(SUM((SELECT m.value FROM metric m WHERE m.run = r.id AND m.key = k.id
-                        ORDER BY m.attempt DESC, m.step DESC LIMIT 1)), 0.0)
-    FROM run r JOIN metric_key k ON k.name = 'train/gpu_hours' WHERE r.sweep = ?1
+  SELECT COALESCE(SUM(hours), 0.0) FROM run_hours WHERE sweep = ?1
+)sql";
+
+constexpr const char* kTakeHours = R"sql(
+  INSERT INTO run_hours (sweep, run, hours)
+  SELECT ?1, ?2, m.value FROM metric m JOIN metric_key k ON k.id = m.key
+   WHERE m.run = ?2 AND k.name = 'train/gpu_hours'
+   ORDER BY m.attempt DESC, m.step DESC LIMIT 1
+  ON CONFLICT DO UPDATE SET hours = excluded.hours
 )sql";
 
 SqlValue real(const std::optional<double>& value) {
@@ -82,6 +88,10 @@ std::int64_t HoldStore::failures(const SweepHold& hold) {
           " WHERE r.sweep = ?1 AND r.state = 'failed' AND e.what = 'failed' AND e.seq > ?2",
           {hold.sweep, hold.lifted_seq})
       .value_or(0);
+}
+
+void HoldStore::take_hours(std::int64_t sweep, std::int64_t run) {
+  connection_.change(kTakeHours, {sweep, run});
 }
 
 double HoldStore::gpu_hours(const SweepHold& hold) {

@@ -37,6 +37,8 @@ class HoldStore {
 
   // Runs of the sweep that have failed since the hold was last lifted and are still failed.
   std::int64_t failures(const SweepHold& hold);
+  // The run's hours as its trainer counted them last; to be called when it has counted on.
+  void take_hours(std::int64_t sweep, std::int64_t run);
   // GPU hours of the sweep since then, as its trainers count them.
   double gpu_hours(const SweepHold& hold);
 

@@ -14,3 +14,16 @@ CREATE INDEX run_queue ON run (priority DESC, sweep, position, id, slots, device
   WHERE state = 'queued' AND alias_of IS NULL;
 -- The slots that a worker's open attempts hold.
 CREATE INDEX open_attempt_by_worker ON attempt (worker) WHERE "end" IS NULL;
+-- The newest attempt's last train/gpu_hours of each run, for limits.gpu_hours: the sum over a sweep is
+-- asked for every second.
+CREATE TABLE run_hours (
+  sweep INTEGER NOT NULL REFERENCES sweep (id),
+  run INTEGER NOT NULL,
+  hours REAL,                        -- NULL: not a number
+  PRIMARY KEY (sweep, run)
+) STRICT, WITHOUT ROWID;
+INSERT INTO run_hours (sweep, run, hours)
+  SELECT r.sweep, r.id, (SELECT m.value FROM metric m WHERE m.run = r.id AND m.key = k.id
+                          ORDER BY m.attempt DESC, m.step DESC LIMIT 1)
+    FROM run r JOIN metric_key k ON k.name = 'train/gpu_hours'
+   WHERE EXISTS (SELECT 1 FROM metric m WHERE m.run = r.id AND m.key = k.id);

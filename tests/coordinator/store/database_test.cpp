@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <thread>
 
+#include "coordinator/store/hold_store.h"
 #include "coordinator/store/home_lock.h"
 #include "coordinator/store/run_store.h"
 #include "coordinator/store/sweep_store.h"
@@ -106,6 +108,60 @@ TEST(Schema, AnOlderOneIsCopiedBeforeItIsChanged) {
   EXPECT_EQ(before.integer("PRAGMA user_version"), 1);
   EXPECT_EQ(before.text("SELECT name FROM metric_key"), "kept");
   Database again(folder.file());  // Nothing to change, nothing to copy.
+}
+
+// A database as a program before 0009_queue.sql left it.
+void make_older(const std::filesystem::path& file) {
+  Connection older(file, Connection::Access::write);
+  const std::filesystem::path steps =
+      std::filesystem::path(SARSWEEP_SOURCE_DIR) / "schema/migrations";
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(steps)) {
+    if (entry.path().filename() < "0008") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  for (const auto& step : files) older.script(read_file(step));
+  older.script(fmt::format("PRAGMA user_version = {}", files.size()));
+  older.script(R"sql(
+    INSERT INTO sweep (id, name, description, objective_metric, objective_goal, report, studies, text,
+                       file, created_ms)
+    VALUES (1, 's', '', 'm', 'minimize', '[]', '[]', '', '', 0);
+    INSERT INTO shared_config (id, digest, config, origins)
+    VALUES (1, 'd', '{"resources.gpus": 2, "train.steps": 9}', '{}');
+    INSERT INTO metric_key (id, name) VALUES (1, 'train/loss'), (2, 'train/gpu_hours');
+    INSERT INTO metric (run, key, attempt, step, value)
+    VALUES (1, 1, 1, 1, 7.0), (1, 2, 1, 9, 4.0), (1, 2, 2, 3, 0.5), (1, 2, 2, 4, 1.5), (2, 2, 1, 1, 0.25);
+  )sql");
+  const auto insert = [&](std::int64_t id, const std::string& config, const SqlValue& shared) {
+    older.change(R"sql(
+      INSERT INTO run (id, uid, sweep, position, name, cell, label, study, seed, cell_hash, run_hash,
+                       judge_hash, config, origins, axes, path_bases, state, state_ms, created_ms,
+                       shared_config, priority)
+      VALUES (?1, 'u' || ?1, 1, ?1, 'n' || ?1, '', '', '', 0, '', '', '', ?2, '{}', '{}', '{}', 'queued',
+              0, 0, ?3, ?1 = 3)
+    )sql",
+                 {id, config, shared});
+  };
+  insert(1, "{}", std::int64_t{1});
+  insert(2, R"({"resources.gpus": 4, "resources.device": "cuda"})", nullptr);
+  insert(3, R"({"resources.device": "cpu"})", std::int64_t{1});
+  insert(4, R"({"resources.gpus": null})", nullptr);
+}
+
+TEST(Schema, TheQueueAndTheHoursOfAnOlderOneAreFilledIn) {
+  Folder folder;
+  make_older(folder.file());
+  Database database(folder.file());
+  std::vector<std::string> queue;
+  database.read([&](Connection& c) {
+    RunStore(c).each_queued([&](const QueuedRun& run) {
+      queue.push_back(fmt::format("{} {} {}", run.id, run.slots, run.device));
+      return true;
+    });
+  });
+  EXPECT_EQ(queue, (std::vector<std::string>{"3 2 cpu", "1 2 auto", "2 4 cuda", "4 1 auto"}));
+  EXPECT_EQ(database.read([](Connection& c) { return HoldStore(c).gpu_hours({.sweep = 1}); }),
+            1.75);
 }
 
 TEST(Schema, ANewerOneIsRefused) {
