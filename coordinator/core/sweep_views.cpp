@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <utility>
 
 #include "coordinator/core/best_parent.h"
 #include "coordinator/core/holds.h"
@@ -22,24 +22,16 @@ namespace {
 using nlohmann::json;
 
 json summary(Connection& connection, const SweepRow& sweep) {
-  std::set<std::string> cells;
-  std::map<std::string, std::int64_t> counts;
-  std::int64_t rows = 0;
-  for (const RunRow& run : RunStore(connection).of_sweep(sweep.id)) {
-    if (run.reason == "withdrawn" && run.state == RunState::cancelled) continue;
-    ++rows;
-    cells.insert(run.cell);
-    if (!run.alias_of) ++counts[std::string(to_string(run.state))];
-  }
+  const SweepTally tally = RunStore(connection).tally(sweep.id);
   return {{"sweep", sweep.name},
           {"description", sweep.description},
           {"created_ms", sweep.created_ms},
           {"objective", {{"metric", sweep.objective_metric}, {"goal", sweep.objective_goal}}},
           {"report", json::parse(sweep.report)},
-          {"cells", cells.size()},
-          {"rows", rows},
+          {"cells", tally.cells},
+          {"rows", tally.rows},
           {"held", why_held(connection, sweep.id)},
-          {"counts", counts}};
+          {"counts", tally.states}};
 }
 
 // How many runs of a study are to go, each study counted once.
@@ -89,17 +81,22 @@ std::int64_t last_seen_ms(const Core& core, const WorkerRow& worker) {
   return core.now_ms() - std::chrono::duration_cast<std::chrono::milliseconds>(ago).count();
 }
 
-json slots_of(Connection& connection, const WorkerRow& worker) {
-  std::map<int, RunRow> busy;
+// The run on each slot of each worker.
+using Busy = std::map<std::pair<std::int64_t, int>, RunRow>;
+
+Busy busy_slots(Connection& connection) {
+  Busy busy;
   for (const AttemptRow& attempt : AttemptStore(connection).open()) {
-    if (attempt.worker != worker.id) continue;
-    for (const int slot : json::parse(attempt.slots)) {
-      busy[slot] = RunStore(connection).need(attempt.run);
-    }
+    const RunRow run = RunStore(connection).need(attempt.run);
+    for (const int slot : json::parse(attempt.slots)) busy[{attempt.worker, slot}] = run;
   }
+  return busy;
+}
+
+json slots_of(const Busy& busy, const WorkerRow& worker) {
   json slots = json::array();
   for (const json& slot : json::parse(worker.slots)) {
-    const auto run = busy.find(slot["index"].get<int>());
+    const auto run = busy.find({worker.id, slot["index"].get<int>()});
     const bool taken = run != busy.end();
     slots.push_back({{"index", slot["index"]},
                      {"device", slot["device"]},
@@ -158,6 +155,7 @@ json queue_view(Connection& connection) {
 }
 
 json workers_view(const Core& core, Connection& connection) {
+  const Busy busy = busy_slots(connection);
   json out = json::array();
   for (const WorkerRow& worker : WorkerStore(connection).all()) {
     out.push_back({{"id", worker.uid},
@@ -166,7 +164,7 @@ json workers_view(const Core& core, Connection& connection) {
                    {"state", life_of(core, worker)},
                    {"draining", worker.draining},
                    {"last_seen_ms", last_seen_ms(core, worker)},
-                   {"slots", slots_of(connection, worker)}});
+                   {"slots", slots_of(busy, worker)}});
   }
   return out;
 }

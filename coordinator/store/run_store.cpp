@@ -233,6 +233,21 @@ std::vector<RunRow> RunStore::all() { return select("", {}); }
 std::vector<RunRow> RunStore::of_sweep(std::int64_t sweep) {
   return select("WHERE r.sweep = ?1", {sweep});
 }
+SweepTally RunStore::tally(std::int64_t sweep) {
+  SweepTally tally;
+  connection_.each(
+      "SELECT COUNT(*), COUNT(DISTINCT cell) FROM run"
+      " WHERE sweep = ?1 AND NOT (state = 'cancelled' AND reason = 'withdrawn')",
+      {sweep}, [&](const Row& row) {
+        tally.rows = row.integer(0);
+        tally.cells = row.integer(1);
+      });
+  connection_.each(
+      "SELECT state, COUNT(*) FROM run WHERE sweep = ?1 AND alias_of IS NULL"
+      " AND NOT (state = 'cancelled' AND reason = 'withdrawn') GROUP BY state",
+      {sweep}, [&](const Row& row) { tally.states[row.text(0)] = row.integer(1); });
+  return tally;
+}
 std::vector<StudyRun> RunStore::of_study(std::int64_t sweep, const std::string& study) {
   std::vector<StudyRun> runs;
   connection_.each(R"sql(

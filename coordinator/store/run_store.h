@@ -76,6 +76,12 @@ struct QueuedRun {
   std::string device;
 };
 
+// How many runs a sweep has, without those that were withdrawn.
+struct SweepTally {
+  std::int64_t cells = 0, rows = 0;
+  std::map<std::string, std::int64_t> states;  // aliases left out
+};
+
 // A run behind a row of a study; an alias stands for the run it names.
 struct StudyRun {
   std::int64_t id = 0;
@@ -111,6 +117,7 @@ class RunStore {
   RunRow need_uid(const std::string& uid);  // Throws Error(not_found).
   std::vector<RunRow> all();                // in submit order
   std::vector<RunRow> of_sweep(std::int64_t sweep);
+  SweepTally tally(std::int64_t sweep);
   // Each once, in the order of the file. Reads no documents.
   std::vector<StudyRun> of_study(std::int64_t sweep, const std::string& study);
   std::vector<RunRow> in_state(RunState state);  // aliases left out
