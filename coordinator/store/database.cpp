@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <stop_token>
 #include <string>
@@ -21,8 +23,9 @@
 namespace sarsweep::coordinator {
 namespace {
 
-constexpr std::size_t kBatch = 64;   // works to a commit, at most
-constexpr std::size_t kReaders = 4;  // idle connections kept
+constexpr std::size_t kBatch = 64;                   // works to a commit, at most
+constexpr std::chrono::milliseconds kBatchTime(10);  // after which no further one joins it
+constexpr std::size_t kReaders = 4;                  // idle connections kept
 
 // Shared by its caller and the writer: the caller may be gone before `set_value` returns.
 struct Job {
@@ -32,6 +35,7 @@ struct Job {
   std::exception_ptr failure;
 };
 using Batch = std::vector<std::shared_ptr<Job>>;
+using Joiner = std::function<std::shared_ptr<Job>()>;  // nullptr: nobody joins now
 
 // Runs one work inside a savepoint; a failure undoes it and is kept for its caller.
 void run_job(Connection& connection, Job& job) {
@@ -45,12 +49,18 @@ void run_job(Connection& connection, Job& job) {
   connection.script("RELEASE work");
 }
 
-// Why nothing of the batch is stored; null where it is, but for the works that failed.
-std::exception_ptr commit_batch(Connection& connection, const Batch& batch) {
+// Works join a batch while it is being done, so that one that is urgent waits for a single one of
+// the others. Returns why nothing of the batch is stored; null where it is, but for the works that
+// failed.
+std::exception_ptr commit_batch(Connection& connection, Batch& batch, const Joiner& join) {
   std::exception_ptr failure;
   try {
     connection.script("BEGIN IMMEDIATE");
-    for (const auto& job : batch) run_job(connection, *job);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      run_job(connection, *batch[i]);
+      if (i + 1 < batch.size()) continue;
+      if (auto job = join()) batch.push_back(std::move(job));
+    }
     connection.script("COMMIT");
   } catch (...) {
     failure = std::current_exception();
@@ -150,24 +160,38 @@ struct Database::Impl {
     if (const auto reason = why()) std::rethrow_exception(stopping(*reason));
   }
 
-  Batch next_batch(const std::stop_token& stop) {
+  // What is urgent first; nullptr where nothing waits.
+  std::shared_ptr<Job> take() {
+    for (std::deque<std::shared_ptr<Job>>* queue : {&urgent, &bulk}) {
+      if (queue->empty()) continue;
+      std::shared_ptr<Job> job = std::move(queue->front());
+      queue->pop_front();
+      return job;
+    }
+    return nullptr;
+  }
+
+  std::shared_ptr<Job> next(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
     ready.wait(lock, stop, [this] { return !urgent.empty() || !bulk.empty(); });
-    Batch batch;
-    for (std::deque<std::shared_ptr<Job>>* queue : {&urgent, &bulk}) {
-      while (!queue->empty() && batch.size() < kBatch) {
-        batch.push_back(queue->front());
-        queue->pop_front();
-      }
-    }
-    return batch;
+    return take();
+  }
+
+  // A commit waits for no more than kBatchTime's worth of works.
+  Joiner joiner(const Batch& batch) {
+    const auto until = std::chrono::steady_clock::now() + kBatchTime;
+    return [this, &batch, until]() -> std::shared_ptr<Job> {
+      if (batch.size() == kBatch || std::chrono::steady_clock::now() > until) return nullptr;
+      const std::lock_guard lock(mutex);
+      return take();
+    };
   }
 
   // Why nothing of the batch is stored. One whose commit failed with the disk may be found there by
   // the next start, or not: nobody is told that it is stored.
-  std::exception_ptr attempt(const Batch& batch) {
+  std::exception_ptr attempt(Batch& batch, const Joiner& join) {
     if (const auto reason = why()) return stopping(*reason);
-    std::exception_ptr failed = commit_batch(writer, batch);
+    std::exception_ptr failed = commit_batch(writer, batch, join);
     if (writer.broken()) {
       fail(*writer.broken());
       failed = stopping(*writer.broken());
@@ -179,7 +203,8 @@ struct Database::Impl {
   }
 
   void run(Batch& batch) {
-    std::exception_ptr failed = attempt(batch);
+    const Joiner nobody = [] { return nullptr; };
+    std::exception_ptr failed = attempt(batch, joiner(batch));
     if (is_full(failed)) {
       const auto bulk_begins =
           std::stable_partition(batch.begin(), batch.end(),
@@ -187,8 +212,8 @@ struct Database::Impl {
       tell(Batch(bulk_begins, batch.end()), failed);
       const bool mixed = bulk_begins != batch.begin() && bulk_begins != batch.end();
       batch.erase(bulk_begins, batch.end());
-      if (mixed) failed = attempt(batch);
-      if (!batch.empty() && is_full(failed) && reserve.release()) failed = attempt(batch);
+      if (mixed) failed = attempt(batch, nobody);
+      if (!batch.empty() && is_full(failed) && reserve.release()) failed = attempt(batch, nobody);
     }
     tell(batch, failed);
   }
@@ -205,7 +230,8 @@ struct Database::Impl {
   }
 
   void serve(const std::stop_token& stop) {
-    for (Batch batch = next_batch(stop); !batch.empty(); batch = next_batch(stop)) {
+    for (std::shared_ptr<Job> job = next(stop); job; job = next(stop)) {
+      Batch batch = {std::move(job)};
       run(batch);
       checkpoint();
     }
