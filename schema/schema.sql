@@ -105,7 +105,7 @@ CREATE TABLE run (
   device TEXT NOT NULL DEFAULT 'auto' CHECK (device IN ('auto', 'cpu', 'cuda')),
   UNIQUE (sweep, name)
 ) STRICT;
-CREATE INDEX run_by_state ON run (state);
+CREATE INDEX run_by_state ON run (state, alias_of, parent);  -- and who waits behind whom
 CREATE INDEX run_by_hash ON run (run_hash);
 CREATE INDEX run_by_parent ON run (parent);
 -- The queue in the order in which it is granted, with all that is looked at: no row of `run` is read.

@@ -1,7 +1,12 @@
 #include "coordinator/core/families.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "coordinator/core/best_parent.h"
 #include "coordinator/store/run_store.h"
@@ -61,12 +66,29 @@ std::optional<Verdict> verdict_on(Connection& connection, ParentChooser& chooser
   return best ? of_study(connection, chooser, run, *best) : without_parent(run.state);
 }
 
+// The runs in `state` that may have to move, in submit order: those whose parent lets them, and
+// those without one. What waits behind a run that trains is not read, ten thousand runs perhaps.
+std::vector<RunRow> unsettled(RunStore& runs, RunState state) {
+  std::vector<RunRow> found = runs.behind(state, std::nullopt);
+  for (const ParentState& parent : runs.parents_of(state)) {
+    RunRow look;
+    look.state = parent.state;
+    if (!of_parent(state, look)) continue;
+    std::vector<RunRow> children = runs.behind(state, parent.id);
+    std::move(children.begin(), children.end(), std::back_inserter(found));
+  }
+  std::sort(found.begin(), found.end(), [](const RunRow& a, const RunRow& b) {
+    return std::tuple(a.sweep, a.position, a.id) < std::tuple(b.sweep, b.position, b.id);
+  });
+  return found;
+}
+
 // True if a run moved, so that its own children may have to.
 bool settle_once(Connection& connection, RunState state, std::int64_t now_ms) {
   RunStore runs(connection);
   ParentChooser chooser(connection);
   bool moved = false;
-  for (RunRow& run : runs.in_state(state)) {
+  for (RunRow& run : unsettled(runs, state)) {
     const std::optional<Verdict> verdict = verdict_on(connection, chooser, run);
     if (!verdict) continue;
     runs.move(

@@ -264,6 +264,21 @@ std::vector<RunRow> RunStore::in_state(RunState state) {
 std::vector<RunRow> RunStore::with_hash(const std::string& run_hash) {
   return select("WHERE r.run_hash = ?1 AND r.alias_of IS NULL", {run_hash});
 }
+std::vector<ParentState> RunStore::parents_of(RunState state) {
+  std::vector<ParentState> parents;
+  connection_.each(R"sql(
+    SELECT p.id, p.state FROM (SELECT DISTINCT parent FROM run
+                                WHERE state = ?1 AND alias_of IS NULL AND parent IS NOT NULL) b
+      JOIN run p ON p.id = b.parent)sql",
+                   {std::string(to_string(state))}, [&](const Row& row) {
+                     parents.push_back({row.integer(0), parsed_state(row.text(1))});
+                   });
+  return parents;
+}
+std::vector<RunRow> RunStore::behind(RunState state, std::optional<std::int64_t> parent) {
+  return select("WHERE r.state = ?1 AND r.alias_of IS NULL AND r.parent IS ?2",
+                {std::string(to_string(state)), sql(parent)});
+}
 void RunStore::each_queued(const std::function<bool(const QueuedRun&)>& visit) {
   connection_.each_while(kQueue, {}, [&](const Row& row) {
     return visit({row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4),

@@ -33,8 +33,8 @@ struct RunRow {
   std::int64_t priority = 0, retries = 2;
   bool forked = false;                            // out of another run: no file names it
   std::optional<std::string> extended_from = {};  // the run_hash of its file, before `extend`
-  std::int64_t slots = 1;       // of one machine: resources.gpus
-  std::string device = "auto";  // auto | cpu | cuda: resources.device
+  std::int64_t slots = 1;                         // of one machine: resources.gpus
+  std::string device = "auto";                    // auto | cpu | cuda: resources.device
   RunState state = RunState::queued;
   std::string reason = {};
   std::int64_t state_ms = 0;
@@ -82,6 +82,12 @@ struct SweepTally {
   std::map<std::string, std::int64_t> states;  // aliases left out
 };
 
+// A run that others wait behind.
+struct ParentState {
+  std::int64_t id = 0;
+  RunState state = RunState::queued;
+};
+
 // A run behind a row of a study; an alias stands for the run it names.
 struct StudyRun {
   std::int64_t id = 0;
@@ -121,6 +127,10 @@ class RunStore {
   // Each once, in the order of the file. Reads no documents.
   std::vector<StudyRun> of_study(std::int64_t sweep, const std::string& study);
   std::vector<RunRow> in_state(RunState state);  // aliases left out
+  // The parents of the runs in `state`. Reads no documents.
+  std::vector<ParentState> parents_of(RunState state);
+  // The runs in `state` with this parent, or without one; aliases left out.
+  std::vector<RunRow> behind(RunState state, std::optional<std::int64_t> parent);
   // The queue, aliases left out: higher priority, older sweep, order in the file. Ends where
   // `visit` returns false; it must change no run.
   void each_queued(const std::function<bool(const QueuedRun&)>& visit);

@@ -12,6 +12,9 @@ UPDATE run SET
 -- The queue in the order in which it is granted, with all that is looked at: no row of `run` is read.
 CREATE INDEX run_queue ON run (priority DESC, sweep, position, id, slots, device, state, alias_of)
   WHERE state = 'queued' AND alias_of IS NULL;
+-- Who waits behind whom, for the parents that let nobody pass yet.
+DROP INDEX run_by_state;
+CREATE INDEX run_by_state ON run (state, alias_of, parent);
 -- The slots that a worker's open attempts hold.
 CREATE INDEX open_attempt_by_worker ON attempt (worker) WHERE "end" IS NULL;
 -- The newest attempt's last train/gpu_hours of each run, for limits.gpu_hours: the sum over a sweep is
