@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <sstream>
 
 #include "schema/base/error.h"
 
@@ -68,16 +66,6 @@ std::vector<Slot> choose_slots(std::optional<int> cpu_slots, int gpus) {
     slots.push_back({i, on_gpus ? "cuda:" + std::to_string(i) : "cpu"});
   }
   return slots;
-}
-
-std::filesystem::path find_program(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path == nullptr ? "" : path);
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::filesystem::path file = std::filesystem::path(folder) / name;
-    if (file.is_absolute() && access(file.c_str(), X_OK) == 0) return file;
-  }
-  return {};
 }
 
 int threads_per_slot(std::size_t slots) {

@@ -22,9 +22,6 @@ int count_gpus(const std::filesystem::path& dev = "/dev");
 // One slot a GPU where there are some, else one for the CPU; `cpu_slots`: that many for the CPU.
 std::vector<Slot> choose_slots(std::optional<int> cpu_slots, int gpus);
 
-// The program of that name on PATH, absolute; empty where there is none.
-std::filesystem::path find_program(const std::string& name);
-
 // Cores this process may run on, shared between the slots; at least 1.
 int threads_per_slot(std::size_t slots);
 

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include "schema/base/error.h"
 
@@ -112,6 +114,16 @@ std::optional<ExitStatus> try_wait(pid_t child) {
   }
   if (WIFSIGNALED(status)) return ExitStatus{128 + WTERMSIG(status), WTERMSIG(status)};
   return ExitStatus{WEXITSTATUS(status), 0};
+}
+
+std::filesystem::path find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::filesystem::path file = std::filesystem::path(folder) / name;
+    if (file.is_absolute() && access(file.c_str(), X_OK) == 0) return file;
+  }
+  return {};
 }
 
 std::filesystem::path program_folder() {

@@ -34,6 +34,9 @@ pid_t spawn(const SpawnOptions& options);
 // Error(not_found) where `child` is no child of this process.
 std::optional<ExitStatus> try_wait(pid_t child);
 
+// The program of that name on PATH, absolute; empty where there is none.
+std::filesystem::path find_program(const std::string& name);
+
 // The folder of the running program.
 std::filesystem::path program_folder();
 

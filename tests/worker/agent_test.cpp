@@ -316,12 +316,6 @@ TEST_F(Ranks, WithoutMpirunTheRunEndsWithASentence) {
             "Open MPI");
 }
 
-TEST(Machine, FindsProgramsOnThePath) {
-  EXPECT_EQ(find_program("sh").filename(), "sh");
-  EXPECT_TRUE(find_program("sh").is_absolute());
-  EXPECT_TRUE(find_program("no-such-program-at-all").empty());
-}
-
 TEST(Machine, OffersASlotForEachGpuElseOneForTheCpu) {
   TempFolder dev;
   EXPECT_EQ(choose_slots(std::nullopt, count_gpus(dev.path())).front().device, "cpu");
