@@ -97,6 +97,36 @@ void check_range(const char* key, std::int64_t value, std::int64_t low, std::int
               key);
 }
 
+// A text of 1 to `most` characters, none of them a control character: it goes into a script or onto
+// a command line.
+void check_line(const char* key, const std::string& text, std::size_t most) {
+  const auto is_control = [](char c) { return (c >= '\0' && c < ' ') || c == '\x7f'; };
+  const auto begins_character = [](char c) { return (c & '\xc0') != '\x80'; };
+  const auto characters =
+      static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
+  if (text.empty() || characters > most || std::any_of(text.begin(), text.end(), is_control)) {
+    throw Error(ErrorCode::invalid,
+                std::string(key) + " needs 1 to " + std::to_string(most) +
+                    " characters without line ends or other control characters",
+                key);
+  }
+}
+
+void check_pool_name(const std::string& name) {
+  const auto is_alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  const bool fine = !name.empty() && name.size() <= 40 && is_alphanumeric(name.front()) &&
+                    std::all_of(name.begin(), name.end(),
+                                [&](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; });
+  if (fine) return;
+  throw Error(ErrorCode::invalid,
+              "'" + name +
+                  "' is no name of a pool; use up to 40 letters, digits, '_' and '-', the first a "
+                  "letter or digit",
+              "name");
+}
+
 Order parse_order(const std::string& text) {
   for (const Order o : {Order::go_on, Order::pause, Order::cancel, Order::kill, Order::fenced}) {
     if (to_string(o) == text) return o;
@@ -172,6 +202,10 @@ void from_json(const json& j, LeaseKey& v) {
       .end();
 }
 
+static void from_json(const json& j, SlurmJob& v) {
+  Reader(j, "slurm_job").need("token", v.token).need("job_id", v.job_id).end();
+}
+
 static void to_json(json& j, const Slot& v) { j = {{"index", v.index}, {"device", v.device}}; }
 static void from_json(const json& j, Slot& v) {
   Reader(j, "slot").need("index", v.index).need("device", v.device).end();
@@ -185,16 +219,22 @@ void to_json(json& j, const RegisterRequest& v) {
     to_json(item, slot);
     j["slots"].push_back(item);
   }
+  if (v.slurm_job) {
+    j["slurm_job"] = {{"token", v.slurm_job->token}, {"job_id", v.slurm_job->job_id}};
+  }
 }
 void from_json(const json& j, RegisterRequest& v) {
   json slots = json::array();
+  json slurm_job;
   Reader(j, "register")
       .need("name", v.name)
       .need("incarnation", v.incarnation)
       .may("host", v.host)
       .may("threads", v.threads)
       .need("slots", slots)
+      .may("slurm_job", slurm_job)
       .end();
+  if (j.contains("slurm_job")) from_json(slurm_job, v.slurm_job.emplace());
   v.slots.clear();
   for (const json& item : slots) from_json(item, v.slots.emplace_back());
 }
@@ -203,6 +243,7 @@ void to_json(json& j, const RegisterReply& v) {
   j = {{"worker_id", v.worker_id}, {"heartbeat_s", v.heartbeat_s},
        {"lease_s", v.lease_s},     {"store", v.store},
        {"cache", v.cache},         {"data_url", v.data_url}};
+  if (!v.dismissed.empty()) j["dismissed"] = v.dismissed;
 }
 void from_json(const json& j, RegisterReply& v) {
   // A client ignores what it does not know.
@@ -212,6 +253,7 @@ void from_json(const json& j, RegisterReply& v) {
   v.store = j.value("store", "");
   v.cache = j.value("cache", "");
   v.data_url = j.value("data_url", "");
+  v.dismissed = j.value("dismissed", "");
 }
 
 void to_json(json& j, const LeaseRequest& v) {
@@ -336,6 +378,56 @@ void from_json(const json& j, GarbageRequest& v) {
       .end();
   check_range("keep_last", v.keep_last.value_or(1), 1, kMost);
   check_range("keep_best", v.keep_best.value_or(0), 0, kMost);
+}
+
+void to_json(json& j, const SlurmPoolRequest& v) {
+  j = {{"name", v.name},
+       {"max_jobs", v.max_jobs},
+       {"time_limit_s", v.time_limit_s},
+       {"idle_timeout_s", v.idle_timeout_s},
+       {"url", v.url},
+       {"token_file", v.token_file},
+       {"sbatch", v.sbatch}};
+  if (v.save_time_s) j["save_time_s"] = *v.save_time_s;
+  if (v.workers) j["workers"] = *v.workers;
+}
+void from_json(const json& j, SlurmPoolRequest& v) {
+  constexpr std::int64_t kDay = 86'400;
+  constexpr std::size_t kMostWords = 64;
+  constexpr std::size_t kMostCharacters = 1000;
+  Reader(j, "pool")
+      .need("name", v.name)
+      .need("max_jobs", v.max_jobs)
+      .need("time_limit_s", v.time_limit_s)
+      .may("idle_timeout_s", v.idle_timeout_s)
+      .may("save_time_s", v.save_time_s)
+      .may("workers", v.workers)
+      .need("url", v.url)
+      .need("token_file", v.token_file)
+      .may("sbatch", v.sbatch)
+      .end();
+  check_pool_name(v.name);
+  check_range("max_jobs", v.max_jobs, 1, 1000);
+  check_range("time_limit_s", v.time_limit_s, 60, 3660 * kDay);
+  check_range("idle_timeout_s", v.idle_timeout_s, 10, kDay);
+  check_range("save_time_s", v.save_time_s.value_or(1), 1, kDay);
+  check_range("workers", v.workers.value_or(1), 1, 1024);
+  check_line("url", v.url, kMostCharacters);
+  check_line("token_file", v.token_file, kMostCharacters);
+  if (v.token_file.front() != '/') {
+    throw Error(ErrorCode::invalid, "token_file must be an absolute path on the nodes",
+                "token_file");
+  }
+  if (v.url.rfind("http://", 0) != 0 && v.url.rfind("https://", 0) != 0) {
+    throw Error(ErrorCode::invalid,
+                "'" + v.url + "' is no address of a coordinator; write http://HOST:PORT", "url");
+  }
+  if (v.sbatch.size() > kMostWords) {
+    throw Error(ErrorCode::invalid,
+                "sbatch takes up to " + std::to_string(kMostWords) + " further arguments here",
+                "sbatch");
+  }
+  for (const std::string& word : v.sbatch) check_line("sbatch", word, kMostCharacters);
 }
 
 }  // namespace sarsweep

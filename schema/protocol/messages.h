@@ -46,20 +46,28 @@ struct Slot {
   std::string device;  // "cpu" | "cuda:0" …
 };
 
+// The Slurm job a worker lives in, if a pool submitted it: `token` is the job's name at Slurm.
+struct SlurmJob {
+  std::string token;
+  std::string job_id;
+};
+
 struct RegisterRequest {
   std::string name;         // chosen by its owner; unique among live workers
   std::string incarnation;  // random per process start
   std::string host;
   int threads = 1;  // CPU threads a slot may use
   std::vector<Slot> slots;
+  std::optional<SlurmJob> slurm_job = {};
 };
 struct RegisterReply {
   std::string worker_id;
   double heartbeat_s = 5;
   double lease_s = 30;
-  std::string store;          // folder all workers of a site see
-  std::string cache;          // <home>/cache
-  std::string data_url = {};  // the data listener; empty: as /api/v1/info says
+  std::string store;           // folder all workers of a site see
+  std::string cache;           // <home>/cache
+  std::string data_url = {};   // the data listener; empty: as /api/v1/info says
+  std::string dismissed = {};  // why this worker is not needed and may end; empty: it is welcome
 };
 
 // A lease on one run. Every later write of the worker carries run_id, lease_epoch and grant_token.
@@ -141,6 +149,20 @@ struct ExtendRequest {
   std::int64_t steps = 0;  // updates, 1 to 10^9
 };
 
+// Keeps up to `max_jobs` Slurm jobs alive while work waits (POST /api/v1/slurm/pools). Each is a
+// worker that speaks to `url` and reads its token from `token_file` on its node.
+struct SlurmPoolRequest {
+  std::string name;
+  std::int64_t max_jobs = 1;
+  std::int64_t time_limit_s = 0;                 // of a job; Slurm counts in whole minutes
+  std::int64_t idle_timeout_s = 300;             // a worker without a run leaves after it
+  std::optional<std::int64_t> save_time_s = {};  // before the limit runs save; absent: a tenth
+  std::optional<std::int64_t> workers = {};      // CPU slots of a job; absent: a slot for each GPU
+  std::string url;
+  std::string token_file;           // absolute
+  std::vector<std::string> sbatch;  // further arguments, verbatim
+};
+
 void to_json(nlohmann::json& j, const SweepSource& v);
 void from_json(const nlohmann::json& j, SweepSource& v);
 void to_json(nlohmann::json& j, const Diagnostic& v);
@@ -169,5 +191,7 @@ void to_json(nlohmann::json& j, const ForkRequest& v);
 void from_json(const nlohmann::json& j, ForkRequest& v);
 void to_json(nlohmann::json& j, const GarbageRequest& v);
 void from_json(const nlohmann::json& j, GarbageRequest& v);
+void to_json(nlohmann::json& j, const SlurmPoolRequest& v);
+void from_json(const nlohmann::json& j, SlurmPoolRequest& v);
 
 }  // namespace sarsweep
