@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr milliseconds kUntilSlotsAreFree{60'000};  // a run's end wakes the loop before
 constexpr milliseconds kSoon{50};
+constexpr milliseconds kSoonest{1};
 constexpr milliseconds kDrainLook{200};
 
 fs::path own_folder(const AgentOptions& options) {
@@ -94,7 +95,9 @@ Agent::Agent(AgentOptions options, CoordinatorApi& api, const Clock& clock)
                     .retry_cap = options_.retry_cap,
                     .drain_patience = options_.drain_patience,
                     .on_over = [this] { wakeup_.notify(); }},
-      backoff_(options_.retry_first, options_.retry_cap, std::hash<std::string>{}(incarnation_)) {}
+      backoff_(options_.retry_first, options_.retry_cap, std::hash<std::string>{}(incarnation_)),
+      begin_(clock.steady()),
+      last_busy_(begin_) {}
 
 // Runs may still call on_over: they go first.
 Agent::~Agent() {
@@ -117,15 +120,40 @@ void Agent::run(const std::stop_token& stop) {
   adopt();
   join(stop);
   std::jthread heart([this](const std::stop_token& end) { beat_until(end); });
-  while (!stop.stop_requested()) {
+  while (!stop.stop_requested() && reason_to_leave().empty()) {
     const milliseconds wait = lease_once();
-    wakeup_.wait_for(stop, wait);
+    wakeup_.wait_for(stop, std::min(wait, until_leaving()));
   }
+  spdlog::info("draining{}", stop.stop_requested() ? "" : ": " + reason_to_leave());
   drain();
   heart.request_stop();
   heart.join();
   const auto membership = membership_.with([](const Membership& m) { return m; });
   if (membership.registered) api_.leave(membership.reply.worker_id, incarnation_);
+}
+
+std::string Agent::reason_to_leave() {
+  const auto now = clock_.steady();
+  if (!runs().empty()) last_busy_ = now;
+  if (options_.time_left && now >= begin_ + *options_.time_left) {
+    return "the time of this machine is nearly over";
+  }
+  if (options_.idle_timeout && now >= last_busy_ + *options_.idle_timeout) {
+    return "it has had no run for " + std::to_string(options_.idle_timeout->count() / 1000) + " s";
+  }
+  return membership_.with([](const Membership& m) { return m.dismissed; });
+}
+
+milliseconds Agent::until_leaving() const {
+  const auto now = clock_.steady();
+  milliseconds left = kUntilSlotsAreFree;
+  const auto bound = [&](Clock::TimePoint end) {
+    const auto rest = std::chrono::ceil<milliseconds>(end - now);
+    left = std::clamp(rest, kSoonest, left);
+  };
+  if (options_.time_left) bound(begin_ + *options_.time_left);
+  if (options_.idle_timeout) bound(last_busy_ + *options_.idle_timeout);
+  return left;
 }
 
 void Agent::adopt() {
@@ -140,7 +168,7 @@ void Agent::adopt() {
 // Registers and, where runs were taken over, hears what the coordinator wants of them: not before
 // that may a new run be leased.
 void Agent::join(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
+  while (!stop.stop_requested() && reason_to_leave().empty()) {
     const auto registered = register_once();
     if (registered && (runs().empty() || beat())) break;
     if (!registered && is_final(registered.error().code)) {
@@ -148,15 +176,22 @@ void Agent::join(const std::stop_token& stop) {
     }
     if (!registered) spdlog::warn("not registered yet: {}", registered.error().message);
     go_offline_if_due();
-    wakeup_.wait_for(stop, backoff_.next());
+    wakeup_.wait_for(stop, std::min(backoff_.next(), until_leaving()));
   }
   backoff_.reset();
 }
 
 ApiResult<Nothing> Agent::register_once() {
-  const auto reply = api_.register_worker(
-      {options_.name, incarnation_, host_name(), options_.threads, options_.slots});
+  const auto reply = api_.register_worker({options_.name, incarnation_, host_name(),
+                                           options_.threads, options_.slots, options_.slurm_job});
   if (!reply) return tl::unexpected(reply.error());
+  if (!reply->dismissed.empty()) {
+    membership_.with([&](Membership& m) {
+      m.dismissed = reply->dismissed;
+      m.last_contact = clock_.steady();
+    });
+    return Nothing{};
+  }
   membership_.with([&](Membership& m) {
     m.reply = *reply;
     m.registered = true;
@@ -311,7 +346,6 @@ void Agent::go_offline_if_due() {
 }
 
 void Agent::drain() {
-  spdlog::info("draining");
   membership_.with([](Membership& m) { m.draining = true; });
   heart_.notify();
   const Runs held = runs();

@@ -30,7 +30,11 @@ struct AgentOptions {
   std::chrono::milliseconds retry_first{250};
   std::chrono::milliseconds retry_cap{15'000};
   std::chrono::milliseconds drain_patience{30'000};
-  std::chrono::minutes max_offline{15};  // then trainers are asked to save and stop
+  std::chrono::minutes max_offline{15};    // then trainers are asked to save and stop
+  std::optional<SlurmJob> slurm_job = {};  // that a pool asked for, and this process is
+  // From the construction on, after which it drains and leaves; absent: at a stop alone.
+  std::optional<std::chrono::milliseconds> time_left = {};
+  std::optional<std::chrono::milliseconds> idle_timeout = {};  // leaves after it without a run
 };
 
 // Holds <home>/worker-NAME for one process. Throws Error(conflict) where another one has it.
@@ -55,8 +59,9 @@ class Agent {
   Agent(AgentOptions options, CoordinatorApi& api, const Clock& clock);
   ~Agent();
 
-  // Works until `stop`, then drains: trainers save and stop, everything is shipped and reported,
-  // the worker leaves. Throws Error(unauthorized, forbidden or invalid) where the coordinator does
+  // Works until `stop`, its time is over, it has been idle for too long or the coordinator does not
+  // need it; then drains: trainers save and stop, everything is shipped and reported, the worker
+  // leaves. Throws Error(unauthorized, forbidden or invalid) where the coordinator does
   // not want this worker at its first registration; trainers found then are left to the next start.
   void run(const std::stop_token& stop);
 
@@ -66,6 +71,9 @@ class Agent {
  private:
   using Runs = std::vector<std::shared_ptr<HeldRun>>;
 
+  // Why there is nothing more to do here, or empty. The lease loop's own.
+  std::string reason_to_leave();
+  std::chrono::milliseconds until_leaving() const;
   void adopt();
   void join(const std::stop_token& stop);
   ApiResult<Nothing> register_once();
@@ -93,10 +101,13 @@ class Agent {
   RunSurroundings surroundings_;
   Backoff backoff_;    // the lease loop's own
   std::string nonce_;  // the lease loop's own: of the request whose answer has not come yet
+  const Clock::TimePoint begin_;
+  Clock::TimePoint last_busy_;  // the lease loop's own: when it last had a run
   struct Membership {
     RegisterReply reply;
     bool registered = false;
     bool draining = false;
+    std::string dismissed;  // why the coordinator does not need this process; empty: it does
     Clock::TimePoint last_contact;
   };
   Guarded<Membership> membership_;

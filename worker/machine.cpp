@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <sstream>
 
 #include "schema/base/error.h"
 
@@ -50,6 +52,19 @@ int count_gpus(const std::filesystem::path& dev) {
     if (is_gpu(entry.path().filename().string())) ++count;
   }
   return count;
+}
+
+int visible_gpus(int gpus, const char* value) {
+  if (value == nullptr) return gpus;
+  int visible = 0;
+  std::istringstream names(value);
+  for (std::string name; std::getline(names, name, ',');) {
+    const bool names_one = !name.empty() && (std::isdigit(static_cast<unsigned char>(name[0])) ||
+                                             name.starts_with("GPU-") || name.starts_with("MIG-"));
+    if (!names_one) break;  // As CUDA reads it: what follows is not visible either.
+    ++visible;
+  }
+  return std::min(gpus, visible);
 }
 
 std::vector<Slot> choose_slots(std::optional<int> cpu_slots, int gpus) {

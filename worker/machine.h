@@ -19,6 +19,11 @@ void check_worker_name(const std::string& name);
 // Number of NVIDIA devices below `dev` (nvidia0, nvidia1, …). No driver library is asked.
 int count_gpus(const std::filesystem::path& dev = "/dev");
 
+// How many of `gpus` devices CUDA_VISIBLE_DEVICES leaves to this process; `value` is its text,
+// nullptr where it is not set. A cluster's job often sees the device files of GPUs that are
+// others'.
+int visible_gpus(int gpus, const char* value);
+
 // One slot a GPU where there are some, else one for the CPU; `cpu_slots`: that many for the CPU.
 std::vector<Slot> choose_slots(std::optional<int> cpu_slots, int gpus);
 

@@ -1,5 +1,7 @@
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 
@@ -12,8 +14,10 @@
 #include "schema/base/log.h"
 #include "schema/base/shutdown_signal.h"
 #include "schema/base/subprocess.h"
+#include "schema/config/duration.h"
 #include "worker/agent.h"
 #include "worker/machine.h"
+#include "worker/slurm_job.h"
 
 namespace {
 
@@ -168,7 +172,25 @@ struct Options {
   std::string home = ".sarsweep";
   std::string trainer = (program_folder() / "sarsweep-trainer").string();
   std::optional<int> workers;
+  std::optional<std::chrono::seconds> time_left, save_time, idle_timeout;
+  std::string slurm_token;
 };
+
+void add_duration(CLI::App& app, const char* name, std::optional<std::chrono::seconds>& value,
+                  const char* help) {
+  app.add_option_function<std::string>(
+         name,
+         [name, &value](const std::string& text) {
+           const auto seconds = config::parse_duration(text);
+           if (!seconds) {
+             throw CLI::ValidationError(name,
+                                        "'" + text + "' is no duration; write 4h, 90m or 30s");
+           }
+           value = std::chrono::seconds(*seconds);
+         },
+         help)
+      ->type_name("DURATION");
+}
 
 void declare(CLI::App& app, Options& options) {
   app.add_option("--url", options.url, "Address of the coordinator")->envname("SARSWEEP_URL");
@@ -182,6 +204,53 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--trainer", options.trainer, "The trainer program")->capture_default_str();
   app.add_option("--workers", options.workers,
                  "CPU slots; without it: a slot for each GPU, or one CPU slot where there is none");
+  add_duration(app, "--time-left", options.time_left,
+               "Until this machine is taken away, such as 4h; inside of a Slurm job the end of the "
+               "job counts where it is earlier");
+  add_duration(app, "--save-time", options.save_time,
+               "How long before that runs begin to save (default: a tenth, 30s to 10m)");
+  add_duration(app, "--idle-timeout", options.idle_timeout,
+               "Leave after so long without a run (default: never)");
+  app.add_option("--slurm-token", options.slurm_token,
+                 "Name of the Slurm job that a pool submitted, and this worker is");
+}
+
+// When to drain, counted from now: the time that is left without what saving takes.
+std::optional<std::chrono::milliseconds> time_to_work(const Options& options) {
+  std::optional<std::chrono::seconds> left = slurm_time_left(system_clock());
+  if (options.time_left) left = std::min(left.value_or(*options.time_left), *options.time_left);
+  if (!left) {
+    if (!options.save_time) return std::nullopt;
+    throw Error(ErrorCode::invalid, "--save-time needs --time-left, or a Slurm job with a limit");
+  }
+  if (options.time_left && options.save_time && *options.save_time >= *options.time_left) {
+    throw Error(ErrorCode::invalid, "--save-time takes all of --time-left; make it shorter");
+  }
+  const auto save = std::min(options.save_time.value_or(usual_save_time(*left)), *left / 2);
+  spdlog::info("{} s are left here; runs save {} s before the end", left->count(), save.count());
+  return *left - save;
+}
+
+std::optional<SlurmJob> job_of(const Options& options) {
+  if (options.slurm_token.empty()) return std::nullopt;
+  const std::string id = slurm_job_id();
+  if (id.empty()) {
+    throw Error(ErrorCode::invalid,
+                "--slurm-token is for the job scripts of a pool: SLURM_JOB_ID is not set here");
+  }
+  return SlurmJob{options.slurm_token, id};
+}
+
+// A job's own folder goes with the job, unless a run's record is left in it.
+void sweep_up(const Options& options) {
+  std::error_code ignored;
+  const std::filesystem::path folder =
+      std::filesystem::path(options.home) / ("worker-" + options.name);
+  std::filesystem::remove(folder / "attempts", ignored);
+  if (std::filesystem::exists(folder / "attempts", ignored)) return;
+  std::filesystem::remove(folder / "lock", ignored);
+  std::filesystem::remove(folder, ignored);
+  std::filesystem::remove(options.home, ignored);
 }
 
 std::string read_token(const Options& options) {
@@ -210,11 +279,18 @@ int main(int argc, char** argv) try {
   agent_options.home = options.home;
   agent_options.trainer = options.trainer;
   agent_options.mpirun = find_program("mpirun");
-  agent_options.slots = choose_slots(options.workers, count_gpus());
+  agent_options.slots = choose_slots(
+      options.workers, visible_gpus(count_gpus(), std::getenv("CUDA_VISIBLE_DEVICES")));
   agent_options.threads = threads_per_slot(agent_options.slots.size());
+  agent_options.slurm_job = job_of(options);
+  agent_options.time_left = time_to_work(options);
+  agent_options.idle_timeout = options.idle_timeout;
   HttpCoordinator coordinator(options.url, read_token(options), options.data_url);
-  Agent agent(agent_options, coordinator, system_clock());
-  agent.run(shutdown.token());
+  {
+    Agent agent(agent_options, coordinator, system_clock());
+    agent.run(shutdown.token());
+  }
+  if (agent_options.slurm_job) sweep_up(options);
   return 0;
 } catch (const sarsweep::Error& error) {
   std::cerr << "sarsweep-worker: error: " << error.what() << '\n';

@@ -329,5 +329,15 @@ TEST(Machine, OffersASlotForEachGpuElseOneForTheCpu) {
   EXPECT_THROW(choose_slots(0, 0), Error);
 }
 
+TEST(Machine, LeavesOutTheGpusThatAreOthers) {
+  EXPECT_EQ(visible_gpus(8, nullptr), 8);
+  EXPECT_EQ(visible_gpus(8, "3"), 1);
+  EXPECT_EQ(visible_gpus(8, "0,2,GPU-8f3e"), 3);
+  EXPECT_EQ(visible_gpus(1, "0,1"), 1);
+  EXPECT_EQ(visible_gpus(8, "0,-1,2"), 1);
+  EXPECT_EQ(visible_gpus(8, ""), 0);
+  EXPECT_EQ(visible_gpus(8, "NoDevFiles"), 0);
+}
+
 }  // namespace
 }  // namespace sarsweep::worker

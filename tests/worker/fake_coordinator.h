@@ -107,6 +107,7 @@ class FakeCoordinator final : public CoordinatorApi {
       reply.worker_id = "w1";
       reply.heartbeat_s = 0.05;
       reply.store = store_;
+      reply.dismissed = dismissed;
       return ApiResult<RegisterReply>(reply);
     });
   }
@@ -196,6 +197,7 @@ class FakeCoordinator final : public CoordinatorApi {
   }
 
   RegisterRequest last_register;              // read after the worker has ended
+  std::string dismissed;                      // what registrations are told; set before the start
   std::vector<std::string> wanted_artifacts;  // set before the worker starts
 
  private:

@@ -64,6 +64,11 @@ class Workplace {
     thread_ = std::jthread([this, token = stop_.get_token()] { agent->run(token); });
   }
   void start() { start(options()); }
+  // Until the worker ends by itself.
+  void await_end() {
+    thread_.join();
+    agent.reset();
+  }
   // As SIGTERM to the worker.
   void drain() {
     stop_.request_stop();
