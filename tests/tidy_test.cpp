@@ -42,6 +42,7 @@ const std::vector<Rule> kIncludes = {
      {"coordinator/sweep/", "coordinator/core/", "coordinator/main.cpp", "tests/"}},
     {"\"coordinator/store/",
      {"coordinator/store/", "coordinator/core/", "coordinator/main.cpp", "tests/"}},
+    {"\"coordinator/slurm/", {"coordinator/slurm/", "coordinator/core/", "tests/"}},
     {"\"coordinator/stats/", {"coordinator/stats/", "coordinator/core/", "tests/"}},
     {"\"coordinator/core/",
      {"coordinator/core/", "coordinator/http/", "coordinator/main.cpp", "tests/"}},
