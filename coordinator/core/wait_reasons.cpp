@@ -108,6 +108,35 @@ std::vector<WaitReason> reasons_in_queue(const WaitLook& look) {
   return reasons;
 }
 
+// Slurm jobs that would bring a worker, were they not waiting themselves.
+std::vector<WaitReason> reasons_of_pools(const WaitLook& look) {
+  std::vector<WaitReason> reasons;
+  for (const WaitLook::Pool& pool : look.pools) {
+    const std::string why = pool.reason.empty() ? "" : ": " + pool.reason;
+    if (pool.paused) {
+      reasons.push_back({"slurm", fmt::format("the Slurm pool {} is paused{}", pool.name, why),
+                         "sarsweep slurm resume " + pool.name});
+    } else if (pool.waiting > 0) {
+      reasons.push_back(
+          {"slurm",
+           fmt::format("{} job{} of the Slurm pool {} wait{} in the cluster's queue{}",
+                       pool.waiting, pool.waiting == 1 ? "" : "s", pool.name,
+                       pool.waiting == 1 ? "s" : "", why),
+           "sarsweep slurm ls"});
+    }
+  }
+  return reasons;
+}
+
+std::vector<WaitReason> reasons_without_start(const WaitLook& look) {
+  std::vector<WaitReason> reasons = reasons_in_queue(look);
+  const std::string& first = reasons.front().code;
+  if (first == "held" || first == "next" || first == "order") return reasons;
+  const std::vector<WaitReason> pools = reasons_of_pools(look);
+  reasons.insert(reasons.begin(), pools.begin(), pools.end());
+  return reasons;
+}
+
 std::string progress_of(const WaitLook::Parent& parent) {
   if (!parent.total_steps) return std::string(to_string(parent.state));
   return fmt::format("{}, step {} of {}", to_string(parent.state), parent.step,
@@ -147,7 +176,7 @@ std::string because(const std::string& reason) { return reason.empty() ? "" : ":
 std::vector<WaitReason> wait_reasons(const WaitLook& look) {
   const std::string state(to_string(look.state));
   switch (look.state) {
-    case RunState::queued: return reasons_in_queue(look);
+    case RunState::queued: return reasons_without_start(look);
     case RunState::waiting:
     case RunState::blocked: return {behind_parent(look)};
     case RunState::backoff:

@@ -46,6 +46,13 @@ struct WaitLook {
   std::optional<Study> study;  // the parent is its best, once it has ended
   std::string worker;          // that holds it
   std::vector<MachineLook> machines;
+  struct Pool {  // of Slurm jobs
+    std::string name;
+    bool paused = false;
+    std::string reason;        // why it is, or why its jobs wait; may be empty
+    std::int64_t waiting = 0;  // jobs in the cluster's queue
+  };
+  std::vector<Pool> pools = {};
 };
 
 struct WaitReason {

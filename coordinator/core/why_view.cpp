@@ -12,6 +12,7 @@
 #include "coordinator/core/sweep_views.h"
 #include "coordinator/core/wait_reasons.h"
 #include "coordinator/store/attempt_store.h"
+#include "coordinator/store/slurm_store.h"
 
 namespace sarsweep::coordinator {
 namespace {
@@ -32,6 +33,24 @@ std::vector<MachineLook> machines(const Core& core, Connection& connection) {
       machine.slots.push_back({slot["device"], run.is_null() ? "" : run.get<std::string>()});
     }
     all.push_back(std::move(machine));
+  }
+  return all;
+}
+
+std::vector<WaitLook::Pool> pools(Connection& connection) {
+  std::vector<WaitLook::Pool> all;
+  SlurmStore store(connection);
+  for (const SlurmPoolRow& row : store.pools()) {
+    WaitLook::Pool pool{.name = row.name,
+                        .paused = row.state == PoolState::paused,
+                        .reason = row.reason,
+                        .waiting = 0};
+    for (const SlurmJobRow& job : store.jobs(row.id)) {
+      if (job.state != SlurmJobState::pending) continue;
+      ++pool.waiting;
+      if (pool.reason.empty()) pool.reason = job.reason;
+    }
+    all.push_back(std::move(pool));
   }
   return all;
 }
@@ -74,6 +93,7 @@ WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
   look.shortage = fmt::format("{}", fmt::join(why_not_ready(look_at_ground(core)), ", "));
   look.ahead = count_ahead(connection, run);
   look.machines = machines(core, connection);
+  look.pools = pools(connection);
   return look;
 }
 

@@ -43,6 +43,19 @@ TEST(WaitReasons, OnAFullDiskNobodyStarts) {
   EXPECT_NE(wait_reasons(look)[0].message.find(look.shortage), std::string::npos);
 }
 
+TEST(WaitReasons, AWorkerThatIsOnItsWayThroughACluster) {
+  WaitLook look = queued({});
+  look.pools = {{"gpu", false, "Priority", 2}, {"idle", false, "", 0}, {"old", true, "too bad", 0}};
+  EXPECT_EQ(codes(look), "slurm slurm no_worker ");
+  const auto reasons = wait_reasons(look);
+  EXPECT_EQ(reasons[0].message,
+            "2 jobs of the Slurm pool gpu wait in the cluster's queue: Priority");
+  EXPECT_EQ(reasons[1].message, "the Slurm pool old is paused: too bad");
+  EXPECT_EQ(reasons[1].cure, "sarsweep slurm resume old");
+  look.machines = {machine("w", {{"cpu", ""}})};  // It has a slot: no pool matters.
+  EXPECT_EQ(codes(look), "next ");
+}
+
 TEST(WaitReasons, ARunThatFitsNoMachineIsToldTheLargest) {
   WaitLook look = queued({machine("w", {{"cuda:0", ""}, {"cuda:1", "s/b"}}),
                           machine("v", {{"cpu", ""}, {"cpu", ""}, {"cpu", ""}})});
