@@ -35,6 +35,8 @@ struct Options {
   ServerOptions server;
   bool no_auth = false;
   CoordinatorOptions core;
+  SlurmOptions slurm;
+  double slurm_poll_s = 15;
 };
 
 void declare(CLI::App& app, Options& options) {
@@ -57,6 +59,15 @@ void declare(CLI::App& app, Options& options) {
                  "Least seconds a lease gets after a restart");
   app.add_option("--cancel-grace", options.core.cancel_grace_s,
                  "Seconds until a cancelling run is killed");
+  app.add_option("--slurm-poll", options.slurm_poll_s,
+                 "Seconds between two looks at the jobs of Slurm pools")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--slurm-limit", options.slurm.limit_s,
+                 "Seconds that one of Slurm's commands may take");
+  app.add_option("--slurm-doubt", options.slurm.doubt_s,
+                 "Seconds a job is looked for whose sbatch got no reply");
+  app.add_option("--slurm-vanish", options.slurm.vanish_s,
+                 "Seconds until a job that squeue no longer shows has ended");
 }
 
 void prepare(Options& options) {
@@ -106,7 +117,7 @@ int restore(const Options& options) {
 }
 
 // `work` again and again, `pause` between, until it is told to stop.
-void keep_at(const std::stop_token& stop, const char* name, std::chrono::seconds pause,
+void keep_at(const std::stop_token& stop, const char* name, std::chrono::milliseconds pause,
              const std::function<void()>& work) {
   std::mutex mutex;
   std::condition_variable_any wake;
@@ -156,7 +167,7 @@ int main(int argc, char** argv) try {
   if (!options.restore.empty()) return restore(options);
   start_log("sarsweep-coordinator");
 
-  Coordinator coordinator(options.core, system_clock());
+  Coordinator coordinator(options.core, system_clock(), options.slurm);
   coordinator.on_failure([&shutdown] { shutdown.request_stop(); });
   Identity identity(options.core.home, system_clock());
   HttpServer server(coordinator, identity, options.server);
@@ -169,6 +180,11 @@ int main(int argc, char** argv) try {
       memory.sweep();
       coordinator.tidy();
     });
+  });
+  const auto poll =
+      std::chrono::milliseconds(static_cast<std::int64_t>(options.slurm_poll_s * 1000));
+  const std::jthread pools([&](const std::stop_token& stop) {
+    keep_at(stop, "slurm", poll, [&] { coordinator.tend_slurm(stop); });
   });
   announce(options, server, identity);
   server.run(shutdown.token());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <utility>
 
 #include "coordinator/core/core.h"
@@ -14,12 +15,15 @@
 #include "coordinator/core/reaper.h"
 #include "coordinator/core/run_views.h"
 #include "coordinator/core/selector.h"
+#include "coordinator/core/slurm_pools.h"
+#include "coordinator/core/slurm_tender.h"
 #include "coordinator/core/streams.h"
 #include "coordinator/core/submit.h"
 #include "coordinator/core/sweep_views.h"
 #include "coordinator/core/tidying.h"
 #include "coordinator/core/verbs.h"
 #include "coordinator/core/why_view.h"
+#include "coordinator/slurm/slurm_commands.h"
 #include "coordinator/store/backup.h"
 #include "coordinator/sweep/wandb_import.h"
 #include "schema/base/error.h"
@@ -30,6 +34,19 @@ using nlohmann::json;
 
 struct Coordinator::Impl {
   Core core;
+  SlurmCommands slurm;
+  SlurmTender tender;
+
+  Impl(CoordinatorOptions options, const Clock& clock, SweepLanguage language,
+       const SlurmOptions& patience)
+      : core(std::move(options), clock, std::move(language)),
+        slurm(std::chrono::milliseconds(static_cast<std::int64_t>(patience.limit_s * 1000))),
+        tender(core, slurm, {patience.doubt_s, patience.vanish_s}) {}
+
+  json with_trouble(json pool) const {
+    pool["trouble"] = tender.trouble();
+    return pool;
+  }
 
   // One consistent look at a run and what hangs on it.
   template <typename F>
@@ -39,8 +56,9 @@ struct Coordinator::Impl {
   }
 };
 
-Coordinator::Coordinator(CoordinatorOptions options, const Clock& clock, SweepLanguage language)
-    : impl_(new Impl{{std::move(options), clock, std::move(language)}}) {}
+Coordinator::Coordinator(CoordinatorOptions options, const Clock& clock, SweepLanguage language,
+                         const SlurmOptions& slurm)
+    : impl_(std::make_unique<Impl>(std::move(options), clock, std::move(language), slurm)) {}
 Coordinator::~Coordinator() = default;
 
 json Coordinator::plan(const SweepSource& source) { return plan_sweep(impl_->core, source); }
@@ -188,11 +206,27 @@ std::filesystem::path Coordinator::incoming_folder() const {
   return impl_->core.objects.incoming();
 }
 
+json Coordinator::slurm_pools() const {
+  json pools =
+      impl_->core.database.read([&](Connection& c) { return slurm_pools_view(impl_->core, c); });
+  for (json& pool : pools) pool = impl_->with_trouble(std::move(pool));
+  return pools;
+}
+json Coordinator::add_slurm_pool(const SlurmPoolRequest& request, const std::string& actor) {
+  return impl_->with_trouble(
+      coordinator::add_slurm_pool(impl_->core, impl_->slurm, request, actor));
+}
+json Coordinator::apply_pool_verb(const std::string& name, PoolVerb verb,
+                                  const std::string& actor) {
+  return impl_->with_trouble(coordinator::apply_pool_verb(impl_->core, name, verb, actor));
+}
+
 void Coordinator::tick() { reap(impl_->core); }
 void Coordinator::tidy() {
   coordinator::tidy(impl_->core);
   impl_->core.database.refill_reserve();
 }
+void Coordinator::tend_slurm(const std::stop_token& stop) { impl_->tender.round(stop); }
 const CoordinatorOptions& Coordinator::options() const { return impl_->core.options; }
 
 }  // namespace sarsweep::coordinator

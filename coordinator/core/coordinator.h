@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "coordinator/core/sweep_language.h"
 #include "schema/base/clock.h"
 #include "schema/protocol/messages.h"
+#include "schema/protocol/slurm_state.h"
 
 namespace sarsweep::coordinator {
 
@@ -41,8 +43,9 @@ class Coordinator {
  public:
   // Opens and migrates <home>/sarsweep.db (refusing a second coordinator, a newer schema, a network
   // filesystem), gives every live lease its grace.
-  Coordinator(CoordinatorOptions options, const Clock& clock);
-  Coordinator(CoordinatorOptions options, const Clock& clock, SweepLanguage language);
+  Coordinator(CoordinatorOptions options, const Clock& clock, const SlurmOptions& slurm = {});
+  Coordinator(CoordinatorOptions options, const Clock& clock, SweepLanguage language,
+              const SlurmOptions& slurm = {});
   ~Coordinator();
 
   // ---- people ----
@@ -88,6 +91,11 @@ class Coordinator {
   nlohmann::json back_up();
   // What ended runs can do without, removed if that is asked for: the garbage document.
   nlohmann::json collect_garbage(const GarbageRequest& request, const std::string& actor);
+  // ---- Slurm ----
+  nlohmann::json slurm_pools() const;
+  nlohmann::json add_slurm_pool(const SlurmPoolRequest& request, const std::string& actor);
+  nlohmann::json apply_pool_verb(const std::string& name, PoolVerb verb, const std::string& actor);
+
   // Why no work should be sent here now: a full disk, an unreadable database; empty: it may.
   std::vector<std::string> why_not_ready() const;
   // Why nothing is stored any more: the disk failed, or the database is damaged; nullopt while all
@@ -119,6 +127,9 @@ class Coordinator {
   void tick();
   // Removes the files of checkpoints that are not kept. May take long: not on tick()'s thread.
   void tidy();
+
+  // One round with Slurm over the jobs of all pools. May take minutes: on a thread of its own.
+  void tend_slurm(const std::stop_token& stop);
 
   const CoordinatorOptions& options() const;
 

@@ -14,4 +14,11 @@ struct CoordinatorOptions {
   double cancel_grace_s = 120;  // then a cancelling run is killed
 };
 
+// How long Slurm is waited for, in seconds.
+struct SlurmOptions {
+  double limit_s = 60;    // that one of its commands may take
+  double doubt_s = 120;   // a job whose sbatch got no reply is looked for
+  double vanish_s = 330;  // until a job that squeue no longer shows has ended
+};
+
 }  // namespace sarsweep::coordinator

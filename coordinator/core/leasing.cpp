@@ -11,8 +11,9 @@
 #include "coordinator/core/readiness.h"
 #include "coordinator/core/run_document.h"
 #include "coordinator/core/scheduler.h"
+#include "coordinator/core/slurm_pools.h"
+#include "coordinator/core/worker_look.h"
 #include "coordinator/store/hold_store.h"
-#include "coordinator/store/worker_store.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 
@@ -31,19 +32,11 @@ void require_short(const std::string& text, const char* field) {
   }
 }
 
-json slots_json(const std::vector<Slot>& slots) {
-  json out = json::array();
-  for (const Slot& slot : slots) out.push_back({{"index", slot.index}, {"device", slot.device}});
-  return out;
-}
-
 std::string save_worker(Core& core, Connection& connection, const RegisterRequest& request) {
   WorkerStore workers(connection);
   if (const std::optional<WorkerRow> old = workers.find_name(request.name)) {
-    const auto heard = core.leases.last_heard(old->id);
-    const bool alive =
-        heard && core.clock.steady() < *heard + std::chrono::duration<double>(core.options.lease_s);
-    if (alive && !old->departed && old->host != request.host) {
+    const bool replaced = request.slurm_job && SlurmStore(connection).is_of_a_job(old->id);
+    if (is_live(core, *old) && old->host != request.host && !replaced) {
       throw Error(ErrorCode::conflict,
                   fmt::format("a worker named '{}' lives on {}; choose another --name",
                               request.name, old->host),
@@ -55,9 +48,11 @@ std::string save_worker(Core& core, Connection& connection, const RegisterReques
                                         .incarnation = request.incarnation,
                                         .host = request.host,
                                         .threads = request.threads,
-                                        .slots = slots_json(request.slots).dump(),
+                                        .slots = slots_text(request.slots),
                                         .last_seen_ms = core.now_ms()});
-  core.leases.heard(workers.find_uid(uid)->id, core.clock.steady());
+  const std::int64_t id = workers.find_uid(uid)->id;
+  core.leases.heard(id, core.clock.steady());
+  admit(connection, request, id);
   return uid;
 }
 
@@ -75,19 +70,17 @@ WorkerRow known_worker(Core& core, Connection& connection, const std::string& ui
   return *worker;
 }
 
-// The slots that `worker` offers and that no open attempt of this very process holds: a grant whose
-// reply was lost keeps its slots until its lease runs out.
-std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker,
-                             const LeaseRequest& request) {
-  const std::set<int> held = held_slots(connection, worker.id, worker.incarnation);
-  std::vector<Slot> free;
-  for (const json& slot : json::parse(worker.slots)) {
-    const int index = slot["index"];
-    const bool offered = std::find(request.free_slots.begin(), request.free_slots.end(), index) !=
-                         request.free_slots.end();
-    if (offered && !held.contains(index)) free.push_back({index, slot["device"]});
-  }
-  return free;
+std::vector<Slot> offered_slots(Connection& connection, const WorkerRow& worker,
+                                const LeaseRequest& request) {
+  std::vector<Slot> slots = free_slots(connection, worker);
+  slots.erase(std::remove_if(slots.begin(), slots.end(),
+                             [&](const Slot& slot) {
+                               return std::find(request.free_slots.begin(),
+                                                request.free_slots.end(),
+                                                slot.index) == request.free_slots.end();
+                             }),
+              slots.end());
+  return slots;
 }
 
 // The queue in its order, without what is held, until `visit` returns false.
@@ -171,7 +164,7 @@ LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& reques
   // A run that is started on a full disk fails, and with it goes some of what it may fail.
   const bool room = why_not_ready(look_at_ground(core)).empty();
   if (room && !worker.draining && !worker.departed) {
-    const std::vector<Slot> free = free_slots(connection, worker, request);
+    const std::vector<Slot> free = offered_slots(connection, worker, request);
     for (const Assignment& assignment : planned(connection, free)) {
       std::optional<Grant> made = grant(core, connection, worker, assignment);
       if (made) reply.grants.push_back(std::move(*made));
@@ -217,10 +210,16 @@ RegisterReply register_worker(Core& core, const RegisterRequest& request) {
     throw Error(ErrorCode::invalid, fmt::format("a worker needs 1 to {} slots", kMaxSlots),
                 "slots");
   }
-  const std::string uid = core.database.write(
-      Urgency::state, [&](Connection& c) { return save_worker(core, c, request); });
-  return {uid, core.options.heartbeat_s, core.options.lease_s, core.options.store.string(),
-          (core.options.home / "cache").string()};
+  return core.database.write(Urgency::state, [&](Connection& c) {
+    RegisterReply reply{.worker_id = {},
+                        .heartbeat_s = core.options.heartbeat_s,
+                        .lease_s = core.options.lease_s,
+                        .store = core.options.store.string(),
+                        .cache = (core.options.home / "cache").string(),
+                        .dismissed = why_dismissed(c, request)};
+    if (reply.dismissed.empty()) reply.worker_id = save_worker(core, c, request);
+    return reply;
+  });
 }
 
 LeaseReply lease(Core& core, const LeaseRequest& request) {

@@ -15,6 +15,7 @@
 #include "coordinator/store/database.h"
 #include "coordinator/store/home_lock.h"
 #include "coordinator/store/run_store.h"
+#include "coordinator/store/slurm_store.h"
 #include "schema/base/digest.h"
 #include "schema/protocol/run_dir.h"
 
@@ -73,6 +74,15 @@ std::int64_t missing_files(Connection& connection, const ObjectStore& objects, s
   return missing;
 }
 
+// Their jobs may be another coordinator's by now, and where this one stands there may be no cluster.
+void pause_pools(Connection& connection) {
+  SlurmStore store(connection);
+  for (const SlurmPoolRow& pool : store.pools()) {
+    if (pool.state != PoolState::active) continue;
+    store.set_state(pool.id, PoolState::paused, "it was restored from a backup");
+  }
+}
+
 // What must be different in a database that comes back from the past.
 void renew(Connection& connection, const ObjectStore& objects, RestoreSummary& summary,
            std::int64_t now_ms) {
@@ -80,6 +90,7 @@ void renew(Connection& connection, const ObjectStore& objects, RestoreSummary& s
   connection.change("UPDATE store_info SET incarnation = ?1", {random_hex(32)});
   connection.change("DELETE FROM grant_reply");
   close_open_attempts(connection, summary, now_ms);
+  pause_pools(connection);
   RunStore runs(connection);
   for (const RunRow& run : runs.all()) {
     runs.raise_epoch(run.id, newest_folder(objects.root(), run.uid));

@@ -8,7 +8,7 @@ namespace sarsweep::coordinator {
 
 SweepLanguage shipped_language() { return {&expand, &resolve_protocol}; }
 
-Coordinator::Coordinator(CoordinatorOptions options, const Clock& clock)
-    : Coordinator(std::move(options), clock, shipped_language()) {}
+Coordinator::Coordinator(CoordinatorOptions options, const Clock& clock, const SlurmOptions& slurm)
+    : Coordinator(std::move(options), clock, shipped_language(), slurm) {}
 
 }  // namespace sarsweep::coordinator

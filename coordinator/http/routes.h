@@ -14,6 +14,7 @@ std::vector<Route> sweep_routes(const RouteContext& context);
 std::vector<Route> run_routes(const RouteContext& context);
 std::vector<Route> field_routes(const RouteContext& context);
 std::vector<Route> artifact_routes(const RouteContext& context);
+std::vector<Route> slurm_routes(const RouteContext& context);
 std::vector<Route> worker_routes(const RouteContext& context);
 std::vector<Route> data_routes(const RouteContext& context);
 std::vector<Route> asset_routes(const RouteContext& context);

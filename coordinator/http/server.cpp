@@ -295,7 +295,7 @@ std::vector<Route> all_routes(const RouteContext& context) {
   std::vector<Route> all;
   for (const auto& part :
        {session_routes, health_routes, operation_routes, sweep_routes, run_routes, field_routes,
-        artifact_routes, worker_routes, data_routes, asset_routes}) {
+        artifact_routes, slurm_routes, worker_routes, data_routes, asset_routes}) {
     std::vector<Route> routes = part(context);
     std::move(routes.begin(), routes.end(), std::back_inserter(all));
   }

@@ -12,7 +12,7 @@ struct Coordinator::Impl {
   CoordinatorOptions options;
 };
 
-Coordinator::Coordinator(CoordinatorOptions options, const Clock&)
+Coordinator::Coordinator(CoordinatorOptions options, const Clock&, const SlurmOptions&)
     : impl_(std::make_unique<Impl>(Impl{std::move(options)})) {
   std::filesystem::create_directories(impl_->options.store / "incoming");
 }
@@ -100,6 +100,14 @@ nlohmann::json Coordinator::collect_garbage(const GarbageRequest& request, const
           {"bytes", 0},
           {"free_bytes", nullptr},
           {"to_come", {{"runs", 0}, {"bytes", 0}, {"unknown", 0}}}};
+}
+nlohmann::json Coordinator::slurm_pools() const { return nlohmann::json::array(); }
+nlohmann::json Coordinator::add_slurm_pool(const SlurmPoolRequest& request, const std::string&) {
+  return {{"name", request.name}};
+}
+nlohmann::json Coordinator::apply_pool_verb(const std::string& name, PoolVerb verb,
+                                            const std::string&) {
+  return {{"name", name}, {"verb", to_string(verb)}};
 }
 std::string Coordinator::prometheus() const { return "sarsweep_up 1\n"; }
 RegisterReply Coordinator::register_worker(const RegisterRequest& request) {
