@@ -26,6 +26,8 @@ struct Typed {
   GcOptions gc;
   ForkOptions fork;
   ExtendOptions extend;
+  SlurmAddOptions slurm;
+  std::string pool;
   std::string backup;
   UpOptions up;
   std::string run;
@@ -295,6 +297,60 @@ void add_operations(CLI::App& app, Typed& typed) {
   restoring->add_option("--store", typed.restore.store, "As given to up (default: HOME/store)");
 }
 
+void add_pool_options(CLI::App& added, SlurmAddOptions& slurm) {
+  added.add_option("--name", slurm.name, "Name of the pool")->capture_default_str();
+  added.add_option("--max-jobs", slurm.max_jobs, "Jobs it keeps alive at most")
+      ->required()
+      ->check(CLI::Range(1, 1000));
+  added.add_option("--time-limit", slurm.time_limit, "Of a job, such as 4h")->required();
+  added
+      .add_option("--token-file", slurm.token_file,
+                  "File on the nodes with the worker token; it is read there and goes into no job")
+      ->required();
+  added
+      .add_option("--idle-timeout", slurm.idle_timeout,
+                  "A worker without a run leaves after it, and its job ends")
+      ->capture_default_str();
+  added.add_option("--save-time", slurm.save_time,
+                   "How long before the limit runs begin to save (default: a tenth, 30s to 10m)");
+  added.add_option("--workers", slurm.workers, "CPU slots of a job (default: a slot for each GPU)")
+      ->check(CLI::Range(1, 1024));
+  added.footer(
+      "The nodes reach the coordinator at --url. What follows -- goes to "
+      "sbatch as it is:\n  sarsweep slurm add --max-jobs 4 --time-limit 4h --token-file "
+      "~/worker-token -- -p gpu --gres gpu:1");
+}
+
+void add_slurm(CLI::App& app, Typed& typed) {
+  CLI::App* slurm =
+      app.add_subcommand("slurm", "Workers as Slurm jobs, as many as the queue has work for");
+  slurm->require_subcommand(1);
+  slurm->fallthrough();
+  add_pool_options(*command(*slurm, typed, "add",
+                            "Keep up to so many Slurm jobs alive while work waits, each a worker",
+                            [&typed](Session& s) { return slurm_add(s, typed.slurm); }),
+                   typed.slurm);
+  command(*slurm, typed, "ls", "The pools and their jobs",
+          [](Session& session) { return slurm_ls(session); });
+  const auto change = [&](const char* name, const char* verb, const char* help) {
+    command(*slurm, typed, name, help,
+            [&typed, verb](Session& session) { return slurm_change(session, typed.pool, verb); })
+        ->add_option("pool", typed.pool, "A pool, as slurm ls names it")
+        ->required();
+  };
+  change("pause", "pause", "Submit no more jobs; those that are there go on; undo: slurm resume");
+  change("resume", "resume", "Submit jobs again; undo: slurm pause");
+  change("rm", "remove", "Cancel its waiting jobs, let the running ones save and end");
+}
+
+// What stands behind -- is sbatch's, whatever it looks like.
+void take_sbatch_arguments(std::vector<std::string>& ours, SlurmAddOptions& slurm) {
+  const auto dashes = std::find(ours.begin(), ours.end(), "--");
+  if (dashes == ours.end() || std::find(ours.begin(), dashes, "add") == dashes) return;
+  slurm.sbatch.assign(dashes + 1, ours.end());
+  ours.erase(dashes, ours.end());
+}
+
 void add_completion(CLI::App& app, Typed& typed) {
   command(app, typed, "completion", "Print what makes a shell complete commands and names",
           [&typed](Session& session) {
@@ -379,6 +435,7 @@ std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& a
   add_verbs(app, *typed);
   add_offspring(app, *typed);
   add_operations(app, *typed);
+  add_slurm(app, *typed);
   add_completion(app, *typed);
   try {
     std::vector<std::string> ours = arguments;
@@ -389,6 +446,8 @@ std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& a
         typed->forwarded.erase(typed->forwarded.begin());
       }
       ours.erase(word + 1, ours.cend());
+    } else if (word != ours.end() && *word == "slurm") {
+      take_sbatch_arguments(ours, typed->slurm);
     }
     app.parse(std::vector<std::string>(ours.rbegin(), ours.rend()));  // Reversed, as CLI11 wants.
   } catch (const CLI::ParseError& error) {

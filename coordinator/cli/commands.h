@@ -114,6 +114,22 @@ struct RestoreOptions {
 };
 Exit restore(Session& session, const RestoreOptions& options);
 
+// Pools of Slurm jobs, each job a worker.
+struct SlurmAddOptions {
+  std::string name = "slurm";
+  std::int64_t max_jobs = 1;
+  std::string time_limit = {};               // "4h"
+  std::string idle_timeout = "5m";           // of a job's worker
+  std::string save_time = {};                // empty: a tenth of the limit
+  std::optional<std::int64_t> workers = {};  // CPU slots of a job
+  std::string token_file = {};
+  std::vector<std::string> sbatch = {};  // further arguments, verbatim
+};
+Exit slurm_add(Session& session, const SlurmAddOptions& options);
+Exit slurm_ls(Session& session);
+// `verb`: pause, resume, remove.
+Exit slurm_change(Session& session, const std::string& pool, const std::string& verb);
+
 // Become the program beside this one, with `arguments`. Throws Error(internal) where it is not
 // there.
 [[noreturn]] void become(const std::string& program, const std::vector<std::string>& arguments);
