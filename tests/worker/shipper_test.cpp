@@ -69,10 +69,12 @@ TEST(Shipper, WaitsForSpaceAtTheCoordinator) {
   coordinator.wanted_artifacts = {digest};
   coordinator.set_full(true);
   Shipper shipper(coordinator, kKey, folder.path());
+  FinishRequest end;
+  end.key = kKey;
   FinishReply reply;
-  EXPECT_EQ(shipper.finish({.key = kKey}, reply), Shipped::away);
+  EXPECT_EQ(shipper.finish(end, reply), Shipped::away);
   coordinator.set_full(false);
-  EXPECT_EQ(shipper.finish({.key = kKey}, reply), Shipped::all);
+  EXPECT_EQ(shipper.finish(end, reply), Shipped::all);
   EXPECT_EQ(coordinator.artifacts().count(digest), 1U);
 }
 

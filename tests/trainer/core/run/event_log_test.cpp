@@ -26,7 +26,7 @@ class FixedClock : public Clock {
   std::int64_t unix_ms() const override { return 1234; }
 };
 
-class EventLogFile : public testing::Test {
+class EventLogFile : public ::testing::Test {
  protected:
   EventLogFile() {
     std::string pattern = (fs::temp_directory_path() / "sarsweep-events-XXXXXX").string();
