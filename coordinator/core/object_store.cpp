@@ -116,6 +116,10 @@ std::string ObjectStore::read_log(const fs::path& file, std::int64_t offset,
                                   std::int64_t limit) const {
   if (is_link(file) || is_link(file.parent_path())) return {};
   std::ifstream in(file, std::ios::binary);
+  if (!in && errno != ENOENT) {  // Nothing is not what stands there.
+    throw Error(ErrorCode::internal,
+                fmt::format("{} cannot be read: {}", file.string(), std::strerror(errno)));
+  }
   std::string bytes(static_cast<std::size_t>(std::max<std::int64_t>(limit, 0)), '\0');
   if (!in || !in.seekg(offset)) return {};
   in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));

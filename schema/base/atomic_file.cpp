@@ -18,6 +18,12 @@ namespace {
               std::string(action) + " " + path.string() + ": " + std::strerror(errno));
 }
 
+// The system, and not the path that it was given.
+bool failed_itself(int error_number) {
+  return error_number == EIO || error_number == EMFILE || error_number == ENFILE ||
+         error_number == ENOMEM;
+}
+
 void write_all(int fd, std::string_view content, const std::filesystem::path& path) {
   while (!content.empty()) {
     const ssize_t written = ::write(fd, content.data(), content.size());
@@ -56,7 +62,10 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error(ErrorCode::not_found, "cannot open " + path.string());
+  if (!in) {
+    const ErrorCode code = failed_itself(errno) ? ErrorCode::internal : ErrorCode::not_found;
+    throw Error(code, "cannot open " + path.string() + ": " + std::strerror(errno));
+  }
   try {
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   } catch (const std::ios_base::failure& failure) {

@@ -51,7 +51,7 @@ class Errand:
             try:
                 answer = ask()
                 if taken(answer):
-                    return answer.json()
+                    return answer
                 self.refusals.append((what, answer.status, answer.body))
             except OSError:
                 self.refusals.append((what, 0, b""))
@@ -60,7 +60,7 @@ class Errand:
 
     def post(self, what, body, path=None, token="token", headers=()):
         target = path or f"/api/v1/workers/{what}"
-        return self.until_taken(what, lambda: self.api(token).post(target, body, headers))
+        return self.until_taken(what, lambda: self.api(token).post(target, body, headers)).json()
 
     def data(self, what, method, body, **query):
         query = urllib.parse.urlencode({"run_id": self.key["run_id"], "lease_epoch": self.key["lease_epoch"], **query})
@@ -104,6 +104,9 @@ class Errand:
         self.backups.append(self.post("backup", {}, "/api/v1/backups")["file"])
 
     def get(self, target):
+        return self.read(target).json()
+
+    def read(self, target):
         return self.until_taken(target, lambda: self.api("token").get(target))
 
     def check(self, test, told):
@@ -117,5 +120,5 @@ class Errand:
         log = self.get(f"/api/v1/runs/{run}/log?offset=0&limit=100000")["text"]
         test.assertEqual(log.encode(), LOG * BATCHES, told)
         for content in (PICTURE, RESULT):
-            test.assertEqual(self.api("token").get(f"/api/v1/artifacts/{digest(content)}").body, content, told)
+            test.assertEqual(self.read(f"/api/v1/artifacts/{digest(content)}").body, content, told)
         test.assertEqual(self.get(f"/api/v1/runs/{run}/eval"), json.loads(RESULT), told)
