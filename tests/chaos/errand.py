@@ -38,7 +38,8 @@ def tail():
 
 
 class Errand:
-    """`revive` is called after every request that was not taken: it makes sure that a coordinator is there again."""
+    """`revive(status)` is called after every request that was not taken (0: no answer): it makes sure that there is a
+    coordinator."""
 
     def __init__(self, api, revive):
         self.api, self.revive = api, revive
@@ -48,14 +49,16 @@ class Errand:
 
     def until_taken(self, what, ask, taken=lambda answer: answer.status == 200):
         for _ in range(MOST_TRIES):
+            status = 0
             try:
                 answer = ask()
                 if taken(answer):
                     return answer
-                self.refusals.append((what, answer.status, answer.body))
+                status = answer.status
+                self.refusals.append((what, status, answer.body))
             except OSError:
                 self.refusals.append((what, 0, b""))
-            self.revive()
+            self.revive(status)
         raise AssertionError(f"{what} is never taken: {self.refusals[-3:]}")
 
     def post(self, what, body, path=None, token="token", headers=()):

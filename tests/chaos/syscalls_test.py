@@ -2,7 +2,7 @@
 meeting the fault: after each the store is whole, what was acknowledged is there, and the work can be completed. strace
 injects the faults.
 
-    SARSWEEP_EVERY=1 python3 tests/chaos/syscalls_test.py        every n; default: one in 15 of pwrite64, one in 3 of the others
+    SARSWEEP_EVERY=1 python3 tests/chaos/syscalls_test.py        every n; default: 1 in 15 (pwrite64) or 3
 """
 import collections
 import contextlib
@@ -55,9 +55,9 @@ class Trial:
         self.fleet.ports = tuple(int(self.fleet.ready()[key].rsplit(":", 1)[1]) for key in ("url", "data_url"))
         return True
 
-    def revive(self):
-        """Where the coordinator has ended, another one is started, without faults."""
-        if not self.fleet.is_ready() or self.fleet.coordinator.alive():
+    def revive(self, status=0):
+        """Where the coordinator has ended or is about to, another one is started, without faults."""
+        if status in (0, 503):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.fleet.coordinator.child.wait(timeout=0.3)
         if self.fleet.coordinator.alive():
