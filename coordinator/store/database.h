@@ -52,9 +52,13 @@ class Database {
   template <typename F>
   std::invoke_result_t<F&, Connection&> read(F&& work) const {
     using Result = std::invoke_result_t<F&, Connection&>;
-    std::optional<Result> result;
-    visit([&](Connection& c) { result.emplace(work(c)); });
-    return std::move(*result);
+    if constexpr (std::is_void_v<Result>) {
+      visit(work);
+    } else {
+      std::optional<Result> result;
+      visit([&](Connection& c) { result.emplace(work(c)); });
+      return std::move(*result);
+    }
   }
 
  private:
