@@ -74,7 +74,8 @@ std::int64_t missing_files(Connection& connection, const ObjectStore& objects, s
   return missing;
 }
 
-// Their jobs may be another coordinator's by now, and where this one stands there may be no cluster.
+// Their jobs may be another coordinator's by now, and where this one stands there may be no
+// cluster.
 void pause_pools(Connection& connection) {
   SlurmStore store(connection);
   for (const SlurmPoolRow& pool : store.pools()) {
