@@ -20,9 +20,9 @@ STEPS = 30
 
 
 def sweep_text(name, runs, steps=STEPS, every=5, **base):
-    """`runs` runs and a child of the first, each with weights of its own."""
+    """`runs` runs and a child of the first, each with weights of its own; of 0, a single run."""
     cells = {f"r{i:02}": {"unet.lr": (i + 1) * 1e-4} for i in range(runs)}
-    cells["child"] = {"parent": "r00", "unet.lr": 1e-5} if runs else {}
+    cells |= {"child": {"parent": "r00", "unet.lr": 1e-5}} if runs else {"single": {}}
     return json.dumps({"version": 1, "sweep": name, "runs": cells, "base": {
         "model.path": "none", "data.path": "none", "train.steps": steps, "checkpoint.every": every} | base})
 
@@ -208,10 +208,9 @@ class Fleet:
             database.row_factory = sqlite3.Row
             return database.execute(sql, values).fetchall()
 
-    def attempts(self, name=None):
+    def attempts(self):
         return self.rows('SELECT r.uid, r.name, r.id AS run, a.epoch, a."end", a.event_bytes, a.log_bytes'
-                         " FROM attempt a JOIN run r ON r.id = a.run WHERE ?1 IS NULL OR r.name = ?1"
-                         " ORDER BY r.id, a.epoch", name)
+                         " FROM attempt a JOIN run r ON r.id = a.run ORDER BY r.id, a.epoch")
 
     def run_dir(self, uid, epoch):
         return self.store / "runs" / uid / f"e{epoch}"
