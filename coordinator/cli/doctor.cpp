@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr double kLittleSpace = 5e9;  // bytes: a warning
-constexpr double kNoSpace = 500e6;    // a problem
+constexpr double kNoSpace = 1e9;      // a problem: no run is started (coordinator/core/readiness.h)
 constexpr double kClockApart = 60;    // seconds
 constexpr rlim_t kFewFiles = 1024;
 
