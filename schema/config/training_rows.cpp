@@ -39,7 +39,8 @@ std::vector<Field> length_and_batch() {
        .low = 1,
        .high = 1 << 20,
        .unit = "images",
-       .help = "images of one pass on one device; auto goes by the resolution; halved when memory runs out"},
+       .help = "images of one pass on one device; auto goes by the resolution; halved when memory "
+               "runs out"},
       {.name = "train.tail",
        .type = choice,
        .default_value = "flush",
