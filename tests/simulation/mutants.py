@@ -42,7 +42,7 @@ MUTANTS = [
     ("a cancelled run whose lease is lost is queued", CORE + "ending.cpp",
      "const std::string reason = \"the worker fell silent\";\n  if (state == RunState::cancelling) {",
      "const std::string reason = \"the worker fell silent\";\n  if (false) {"),
-    ("held slots count as free", CORE + "leasing.cpp", "if (offered && !held.contains(index))", "if (offered)"),
+    ("held slots count as free", CORE + "worker_look.cpp", "return held.contains(slot.index);", "return held.contains(-1);"),
     ("a slot is given to two runs at once", CORE + "scheduler.cpp",
      "  free_.erase(std::remove_if(free_.begin(), free_.end(), taken), free_.end());\n", ""),
     ("a gang starts with fewer slots", CORE + "scheduler.cpp",
