@@ -49,21 +49,25 @@ class Witness(threading.Thread):
             self.append()
 
     def append(self):
+        """True once the next point is acknowledged."""
         step = len(self.points) + 1
         line = json.dumps({"type": "metrics", "step": step, "values": {"x": step / 7}}).encode() + b"\n"
         try:
             answer = self.worker.data("POST", self.worker.data_target("events", offset=self.acknowledged), line)
         except OSError:
-            return  # It is away; the same again later.
+            return False  # It is away; the same again later.
         after = self.acknowledged + len(line)
         if answer.status in (200, 409) and answer.json().get("stored") == after:  # 409: an earlier reply was lost
             self.points[step], self.acknowledged = step / 7, after
-        elif answer.status not in (0, 503):
+            return True
+        if answer.status not in (0, 503):
             self.fault = f"{self.acknowledged} bytes were acknowledged, and now: {answer}"
+        return False
 
     def finish(self):
         self.enough.set()
         self.join()
+        until(lambda: self.fault or self.append(), 60, "the last point is acknowledged, whose reply may have been lost")
         assert self.fault is None, self.fault
         self.worker.sent["events"] = self.acknowledged
         self.worker.say({"type": "end", "exit_code": 0})
