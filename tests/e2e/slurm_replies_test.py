@@ -3,6 +3,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import time
 import unittest
 import unittest.mock
 
@@ -16,7 +17,8 @@ base: {model.path: none, data.path: none, train.steps: 4}
 runs: {one: {}, other: {train.steps: 5}, third: {train.steps: 6}}
 """
 # A coordinator in a hurry.
-HURRY = ["--slurm-poll", "0.2", "--slurm-limit", "3", "--slurm-doubt", "2", "--slurm-vanish", "3", "--lease", "0.5"]
+HURRY = ["--slurm-poll", "0.2", "--slurm-limit", "10", "--slurm-doubt", "2", "--slurm-vanish", "3", "--lease", "0.5"]
+PATIENCE = 200  # seconds, on a machine that has much else to do
 
 
 class LostReplies(unittest.TestCase):
@@ -54,13 +56,14 @@ class LostReplies(unittest.TestCase):
         return [job for job in self.pool()["jobs"] if not states or job["state"] in states]
 
     def await_jobs(self, count, *states):
-        return until(lambda: len(found := self.jobs(*states)) == count and found, 30,
+        return until(lambda: len(found := self.jobs(*states)) == count and found, PATIENCE,
                      lambda: f"{count} jobs {states}; {self.pool()}")
 
-    def looks(self, more=5):
-        """Lets the coordinator look again."""
-        before = len(self.stub.calls("squeue"))
-        until(lambda: len(self.stub.calls("squeue")) >= before + more, 30, "squeue is asked")
+    def looks(self, more=5, seconds=0.0):
+        """Lets the coordinator look again, so often and for so long."""
+        before, begin = len(self.stub.calls("squeue")), time.monotonic()
+        until(lambda: len(self.stub.calls("squeue")) >= before + more and time.monotonic() > begin + seconds, PATIENCE,
+              "squeue is asked")
 
     def register(self, job, job_id=None, host="node"):
         """A worker of that job, by hand: the reply."""
@@ -90,7 +93,7 @@ class LostReplies(unittest.TestCase):
 
     def test_the_name_is_on_disk_before_sbatch_is_asked(self):
         self.begin(fault=("sbatch", "hangs"))
-        until(self.stub.jobs, 30, "sbatch has queued the job and not said so")
+        until(self.stub.jobs, PATIENCE, "sbatch has queued the job and not said so")
         self.home.process.kill()
         self.home.down()
         self.stub.set_fault("sbatch")
@@ -105,7 +108,7 @@ class LostReplies(unittest.TestCase):
         lost, = self.await_jobs(1, "lost")
         self.assertIn("Unable to contact slurm controller", lost["reason"])
         self.stub.write([["77", "PENDING", lost["token"]]])
-        until(lambda: self.stub.jobs()[0][1] == "CANCELLED", 30, self.pool)
+        until(lambda: self.stub.jobs()[0][1] == "CANCELLED", PATIENCE, self.pool)
 
     def test_of_two_jobs_with_one_name_the_first_to_register_stays(self):
         self.begin(fault=("sbatch", "doubles"))
@@ -113,7 +116,7 @@ class LostReplies(unittest.TestCase):
         ids = {job_id for job_id, _, _ in self.stub.jobs()}
         self.assertEqual(len(ids), 2)
         other, = ids - {job["job_id"]}
-        until(lambda: [other, "CANCELLED", job["token"]] in self.stub.jobs(), 30, self.stub.jobs)
+        until(lambda: [other, "CANCELLED", job["token"]] in self.stub.jobs(), PATIENCE, self.stub.jobs)
         # The cancel came too late: both run.
         self.stub.set_state(other, "RUNNING")
         self.assertNotIn("dismissed", self.register(job))
@@ -139,7 +142,7 @@ class LostReplies(unittest.TestCase):
         self.register(self.jobs()[0])
         for fault in ("fails", "babbles"):
             self.stub.set_fault("squeue", fault)
-            self.looks(20)  # longer than a job may be out of sight
+            self.looks(seconds=7)  # twice what a job may be out of sight
             self.assertEqual(len(self.jobs("pending", "running")), 3)
             self.assertEqual(len(self.stub.calls("sbatch")), 3)
             told = self.sarsweep("slurm", "ls")
@@ -169,11 +172,11 @@ class LostReplies(unittest.TestCase):
         removed = self.sarsweep("slurm", "rm", "slurm")
         self.assertIn("undo: sarsweep slurm add --name slurm --max-jobs 2", removed.stderr)
         self.assertTrue(removed.stderr.rstrip().endswith("-- -p gpu"), removed.stderr)
-        until(lambda: len(self.stub.calls("scancel")) >= 2, 30, self.pool)
+        until(lambda: len(self.stub.calls("scancel")) >= 2, PATIENCE, self.pool)
         calls = set(self.stub.calls("scancel"))
         self.assertLessEqual({f"scancel {second['job_id']}", f"scancel --signal=TERM --batch {first['job_id']}"}, calls)
         self.stub.set_state(first["job_id"], "COMPLETED")
-        until(lambda: self.home.document("slurm", "ls") == [], 30, "the pool is gone")
+        until(lambda: self.home.document("slurm", "ls") == [], PATIENCE, "the pool is gone")
         self.assertEqual(len(self.stub.calls("sbatch")), 2)
 
     def test_a_pool_out_of_a_backup_waits_to_be_resumed(self):

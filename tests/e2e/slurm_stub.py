@@ -44,7 +44,7 @@ class Stub:
 
     def write(self, jobs):
         with locked(self.folder):
-            (self.folder / "jobs").write_text("".join("|".join(job) + "\n" for job in jobs))
+            write_jobs(self.folder, ["|".join(job) for job in jobs])
 
     def set_state(self, job_id, state):
         self.write([[job, state if job == job_id else old, name] for job, old, name in self.jobs()])
@@ -55,6 +55,12 @@ def locked(folder):
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def write_jobs(folder, lines):
+    """All at once: readers take no lock."""
+    (folder / "jobs.new").write_text("".join(line + "\n" for line in lines))
+    (folder / "jobs.new").replace(folder / "jobs")
 
 
 def fault_of(command):
@@ -79,7 +85,7 @@ def sbatch(arguments, fault):
         jobs += [f"{len(jobs) + 1}|PENDING|{option(arguments, '--job-name')}"]
         if fault == "doubles":
             jobs += [f"{len(jobs) + 1}|PENDING|{option(arguments, '--job-name')}"]
-        (HERE / "jobs").write_text("\n".join(jobs) + "\n")
+        write_jobs(HERE, jobs)
     if fault == "times-out":
         sys.exit("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation")
     if fault == "hangs":
@@ -110,7 +116,7 @@ def scancel(arguments, fault):
     with locked(HERE):
         jobs = [line.split("|") for line in (HERE / "jobs").read_text().splitlines()]
         lines = ["|".join((job, "CANCELLED" if job == arguments[-1] else state, name)) for job, state, name in jobs]
-        (HERE / "jobs").write_text("\n".join(lines) + "\n")
+        write_jobs(HERE, lines)
     return 0
 
 
