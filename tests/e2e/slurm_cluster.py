@@ -81,6 +81,10 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
+        # Jobs outlive the daemons that started them.
+        self.run("scancel", "--user=root")
+        with contextlib.suppress(AssertionError):
+            until(lambda: not {"RUNNING", "COMPLETING"} & set(self.jobs().values()), 90, "the jobs are over", every=0.5)
         for daemon in reversed(self.daemons):
             daemon.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -12,7 +12,7 @@ import unittest.mock
 from home import BIN, Home, small_sweep, until, workshop
 from slurm_cluster import Cluster, why_not
 
-STEPS = 120
+STEPS = 60
 # Of a job's two minutes the second is for saving.
 ADD = ["slurm", "add", "--max-jobs", "2", "--time-limit", "2m", "--save-time", "1m", "--idle-timeout", "10s",
        "--workers", "1"]
