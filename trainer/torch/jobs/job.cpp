@@ -170,8 +170,8 @@ class Job {
     run_.set_micro_batch(micro_batch_);
     if (micro_batch_ == began_with) return;
     run_.warn(
-        fmt::format("a pass takes {} images where it took {}, for memory ran out: sums are taken "
-                    "in another order, so the last digits will differ",
+        fmt::format("memory ran out: a pass takes {} in place of {} images; sums are taken in "
+                    "another order, so the last digits will differ",
                     micro_batch_, began_with));
   }
 
