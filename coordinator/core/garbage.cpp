@@ -68,6 +68,15 @@ std::vector<Garbage> find_garbage(const Core& core, Connection& connection,
   return found;
 }
 
+// Folders are walked without holding up the writer, and what one attempt left stays what it is. Its
+// run may have been taken back meanwhile.
+void look_again(Connection& connection, Garbage& garbage, const GarbageRequest& request) {
+  garbage.run = RunStore(connection).need(garbage.run.id);
+  garbage.checkpoints.clear();
+  if (!is_terminal(garbage.run.state)) return;
+  garbage.checkpoints = expendable(connection, garbage.run, wanted(garbage.run, request));
+}
+
 void give_up(const Core& core, Connection& connection, const Garbage& garbage,
              const std::string& actor) {
   for (const CheckpointRow& row : garbage.checkpoints) CheckpointStore(connection).doom(row);
@@ -108,14 +117,15 @@ json document_of(const Look& look, std::int64_t free_bytes, bool applied) {
 
 json collect_garbage(Core& core, const GarbageRequest& request, const std::string& actor) {
   const std::int64_t free_bytes = look_at_ground(core).store.free_bytes;
-  const auto look = [&](Connection& c) {
+  Look seen = core.database.read([&](Connection& c) {
     return Look{find_garbage(core, c, request), forecast_checkpoints(c)};
-  };
-  if (!request.apply) return document_of(core.database.read(look), free_bytes, false);
-  const Look seen = core.database.write(Urgency::bulk, [&](Connection& c) {
-    Look now = look(c);
-    for (const Garbage& garbage : now.found) give_up(core, c, garbage, actor);
-    return now;
+  });
+  if (!request.apply) return document_of(seen, free_bytes, false);
+  core.database.write(Urgency::bulk, [&](Connection& c) {
+    for (Garbage& garbage : seen.found) {
+      look_again(c, garbage, request);
+      give_up(core, c, garbage, actor);
+    }
   });
   for (const Garbage& garbage : seen.found) {
     for (const Leftover& leftover : garbage.leftovers) {

@@ -154,15 +154,13 @@ LeaseReply given_again(const Core& core, const WorkerRow& worker, const std::str
   return reply;
 }
 
-LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& request) {
+LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& request, bool room) {
   const WorkerRow worker = known_worker(core, connection, request.worker_id, request.incarnation);
   WorkerStore workers(connection);
   if (const auto old = workers.find_reply(worker, request.nonce)) {
     return given_again(core, worker, *old);
   }
   LeaseReply reply;
-  // A run that is started on a full disk fails, and with it goes some of what it may fail.
-  const bool room = why_not_ready(look_at_ground(core)).empty();
   if (room && !worker.draining && !worker.departed) {
     const std::vector<Slot> free = offered_slots(connection, worker, request);
     for (const Assignment& assignment : planned(connection, free)) {
@@ -224,8 +222,11 @@ RegisterReply register_worker(Core& core, const RegisterRequest& request) {
 
 LeaseReply lease(Core& core, const LeaseRequest& request) {
   require_short(request.nonce, "nonce");
+  // A run that is started on a full disk fails, and with it goes some of what it may fail. A disk
+  // far away takes its time to say how full it is: the writer does not wait for it.
+  const bool room = why_not_ready(look_at_ground(core)).empty();
   return core.database.write(Urgency::state,
-                             [&](Connection& c) { return answer(core, c, request); });
+                             [&](Connection& c) { return answer(core, c, request, room); });
 }
 
 HeartbeatReply heartbeat(Core& core, const HeartbeatRequest& request) {
