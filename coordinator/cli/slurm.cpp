@@ -5,6 +5,7 @@
 
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/table.h"
+#include "schema/base/command.h"
 #include "schema/config/duration.h"
 #include "schema/protocol/messages.h"
 
@@ -72,13 +73,10 @@ void warn(Session& session, const SlurmPoolRequest& request) {
 // For a shell to read them as they are, with a blank before each.
 std::string shell_words(const std::vector<std::string>& words) {
   std::string text;
-  for (std::string word : words) {
+  for (const std::string& word : words) {
     const bool plain =
         !word.empty() && word.find_first_of(" \t'\"\\$`*?[]{}()<>|&;#~!") == std::string::npos;
-    for (std::size_t at = word.find('\''); at != std::string::npos; at = word.find('\'', at + 4)) {
-      word.replace(at, 1, "'\\''");
-    }
-    text += plain ? " " + word : " '" + word + "'";
+    text += " " + (plain ? word : shell_word(word));
   }
   return text;
 }

@@ -18,8 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string full_name(const RunRow& run) { return run.sweep_name + "/" + run.name; }
-
 // NAME-fork, NAME-fork-2, …
 std::string free_name(RunStore& runs, const RunRow& parent) {
   std::string name = parent.name + "-fork";
@@ -55,9 +53,9 @@ SweepSource as_sweep(const RunRow& parent, const std::string& name, const ForkRe
   for (const auto& [field, value] : whole.items()) {
     if (!value.is_null()) config[field] = value;
   }
-  config["model.path"] = {{"run", full_name(parent)}, {"checkpoint", "last"}};
+  config["model.path"] = {{"run", parent.full_name()}, {"checkpoint", "last"}};
   SweepSource source;
-  source.file = "fork of " + full_name(parent);
+  source.file = "fork of " + parent.full_name();
   source.text = json{{"version", 1},
                      {"sweep", parent.sweep_name == "fork" ? "forks" : "fork"},
                      {"seeds", {parent.seed}},
@@ -152,12 +150,12 @@ json fork_run(Core& core, const std::string& run_id, const ForkRequest& request,
     CheckpointStore(c).pin(id, checkpoint);
     EventStore(c).add(
         {id, core.now_ms(), actor, "queued",
-         fmt::format("forked from {} at step {}", full_name(parent), checkpoint.step)});
+         fmt::format("forked from {} at step {}", parent.full_name(), checkpoint.step)});
     return {{"id", fork.uid},
             {"name", name},
             {"sweep", parent.sweep_name},
             {"state", to_string(fork.state)},
-            {"parent", full_name(parent)},
+            {"parent", parent.full_name()},
             {"checkpoint_step", checkpoint.step},
             {"undo", fmt::format("sarsweep cancel {}/{}", parent.sweep_name, name)}};
   });

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "coordinator/core/store_path.h"
 #include "schema/base/atomic_file.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
@@ -44,12 +45,6 @@ class Descriptor {
  private:
   int value_;
 };
-
-// Links in the store lead to files of who knows whom: none is followed.
-bool is_link(const fs::path& file) {
-  std::error_code ignored;
-  return fs::is_symlink(file, ignored);
-}
 
 void make_folder(const fs::path& folder) {
   std::error_code failed;

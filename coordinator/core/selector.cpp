@@ -13,17 +13,15 @@ namespace {
 
 constexpr std::size_t kShownCandidates = 10;
 
-std::string full_name(const RunRow& run) { return run.sweep_name + "/" + run.name; }
-
 bool named(const RunRow& run, const std::string& text) {
   const std::string seeded = fmt::format("{}-s{}", run.cell, run.seed);
-  return run.uid == text || run.name == text || full_name(run) == text || seeded == text ||
+  return run.uid == text || run.name == text || run.full_name() == text || seeded == text ||
          run.sweep_name + "/" + seeded == text;
 }
 
 bool begins(const RunRow& run, const std::string& text) {
   return run.name.compare(0, text.size(), text) == 0 ||
-         full_name(run).compare(0, text.size(), text) == 0;
+         run.full_name().compare(0, text.size(), text) == 0;
 }
 
 template <typename Keep>
@@ -37,7 +35,7 @@ std::vector<RunRow> kept(const std::vector<RunRow>& rows, const Keep& keep) {
                          const char* what) {
   std::vector<std::string> names;
   for (const RunRow& run : candidates) {
-    if (names.size() < kShownCandidates) names.push_back(full_name(run));
+    if (names.size() < kShownCandidates) names.push_back(run.full_name());
   }
   const std::string list = names.empty() ? "there are no runs yet: sarsweep submit FILE"
                                          : fmt::format("candidates: {}", fmt::join(names, ", "));

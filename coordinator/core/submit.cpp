@@ -43,7 +43,7 @@ json parent_name(const ExpandedSweep& expanded, const PlannedRun& run, const Dif
     return sweep::rank_name(run.parent->best->study, run.parent->best->index);
   }
   if (row.parent_index) return expanded.runs[*row.parent_index].name;
-  if (row.parent_run) return row.parent_run->sweep_name + "/" + row.parent_run->name;
+  if (row.parent_run) return row.parent_run->full_name();
   return nullptr;
 }
 
@@ -176,7 +176,7 @@ class Submission {
     if (row.source) {
       run.state = RunState::done;
       run.source_run = row.source->id;
-      run.reason = "cached: " + row.source->sweep_name + "/" + row.source->name;
+      run.reason = "cached: " + row.source->full_name();
       run.finished_ms = run.created_ms;
     }
     const std::int64_t id = runs_.insert(run);

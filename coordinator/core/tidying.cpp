@@ -6,6 +6,7 @@
 #include <system_error>
 #include <vector>
 
+#include "coordinator/core/store_path.h"
 #include "schema/base/log.h"
 #include "schema/protocol/run_dir.h"
 
@@ -13,11 +14,6 @@ namespace sarsweep::coordinator {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_link(const fs::path& file) {
-  std::error_code ignored;
-  return fs::is_symlink(file, ignored);
-}
 
 bool names_a_checkpoint(const fs::path& path) {
   return path.parent_path() == run_dir::kCheckpoints &&
@@ -45,10 +41,8 @@ bool remove_files(const Core& core, const DoomedCheckpoint& doomed) {
 std::optional<fs::path> removable_folder(const fs::path& store, const DoomedCheckpoint& doomed) {
   if (!names_a_checkpoint(doomed.row.path)) return std::nullopt;
   const fs::path attempt = run_dir::attempt_dir(store, doomed.run_uid, doomed.row.epoch);
-  fs::path folder = attempt / doomed.row.path;
-  for (fs::path part = folder; part != store; part = part.parent_path()) {
-    if (is_link(part)) return std::nullopt;
-  }
+  const fs::path folder = attempt / doomed.row.path;
+  if (leads_through_link(store, folder)) return std::nullopt;
   return folder;
 }
 

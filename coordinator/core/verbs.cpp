@@ -19,7 +19,7 @@ namespace {
 using nlohmann::json;
 
 json undo_of(const RunRow& run, Verb verb, bool from_scratch) {
-  const std::string name = run.sweep_name + "/" + run.name;
+  const std::string name = run.full_name();
   switch (verb) {
     case Verb::pause:
     case Verb::cancel:

@@ -19,8 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string full_name(const RunRow& run) { return run.sweep_name + "/" + run.name; }
-
 std::vector<MachineLook> machines(const Core& core, Connection& connection) {
   std::vector<MachineLook> all;
   for (const json& worker : workers_view(core, connection)) {
@@ -66,7 +64,7 @@ WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
   const json config = run.config.whole();
   WaitLook look;
   look.state = run.state;
-  look.name = full_name(run);
+  look.name = run.full_name();
   look.reason = run.reason;
   look.held = why_held(connection, run.sweep);
   look.sweep = run.sweep_name;
@@ -78,7 +76,7 @@ WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
   }
   if (run.parent) {
     const RunRow parent = RunStore(connection).need(*run.parent);
-    look.parent = {full_name(parent), parent.state, parent.step, parent.total_steps};
+    look.parent = {parent.full_name(), parent.state, parent.step, parent.total_steps};
   }
   if (const auto best = best_ref_of(run)) {
     const StudyLook study = look_at_study(connection, run.sweep, best->study);
@@ -104,7 +102,7 @@ json why_view(const Core& core, Connection& connection, const RunRow& run) {
   json reasons = json::array();
   if (run.alias_of) {
     reasons.push_back({{"code", "alias"},
-                       {"message", "it is another name of " + full_name(target) +
+                       {"message", "it is another name of " + target.full_name() +
                                        ", which is trained once for both"},
                        {"cure", ""}});
   }

@@ -78,6 +78,13 @@ Reply Reply::of(const nlohmann::json& document, int status) {
           {}};
 }
 
+Reply Reply::refused(const Error& error, nlohmann::json problems) {
+  const bool wants_files = problems.contains("needs_files");
+  const std::string code = wants_files ? "needs_files" : std::string(to_string(error.code()));
+  problems["error"] = {{"code", code}, {"message", error.what()}};
+  return of(problems, error.code() == ErrorCode::conflict ? 409 : 422);
+}
+
 RouteMatch match_route(const std::vector<Route>& routes, Listener listener, std::string_view method,
                        std::string_view path) {
   const std::vector<std::string_view> parts = segments(path);

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "coordinator/http/identity.h"
+#include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
 
@@ -39,6 +40,9 @@ struct Reply {
   std::map<std::string, std::string> headers;
 
   static Reply of(const nlohmann::json& document, int status = 200);
+  // What a person sent cannot be taken: the reasons, an object, beside the sentence that counts
+  // them.
+  static Reply refused(const Error& error, nlohmann::json problems);
 };
 
 enum class Listener { control, data };

@@ -63,9 +63,8 @@ Reply fork(Coordinator& core, const Call& call) {
   try {
     return Reply::of(core.fork(call.path.at("id"), request, call.caller.name, &problems));
   } catch (const Error& error) {
-    if (!problems.is_object()) throw;
-    problems["error"] = {{"code", to_string(error.code())}, {"message", error.what()}};
-    return Reply::of(problems, 422);
+    if (problems.is_null()) throw;
+    return Reply::refused(error, std::move(problems));
   }
 }
 

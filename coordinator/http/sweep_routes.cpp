@@ -6,15 +6,6 @@ namespace {
 
 constexpr std::int64_t kSourceCap = 8 << 20;  // 1 MiB of text, escaped
 
-// The reply to a submit that was refused: the reasons beside the sentence that counts them.
-Reply refused(const Error& error, nlohmann::json problems) {
-  nlohmann::json body = problems.is_object() ? std::move(problems) : nlohmann::json::object();
-  const bool wants_files = body.contains("needs_files");
-  const std::string code = wants_files ? "needs_files" : std::string(to_string(error.code()));
-  body["error"] = {{"code", code}, {"message", error.what()}};
-  return Reply::of(body, error.code() == ErrorCode::conflict ? 409 : 422);
-}
-
 Reply submit(Coordinator& coordinator, const Call& call) {
   const auto source = call.json().get<SweepSource>();
   nlohmann::json problems;
@@ -23,7 +14,7 @@ Reply submit(Coordinator& coordinator, const Call& call) {
         coordinator.submit(source, call.header("idempotency-key"), call.caller.name, &problems));
   } catch (const Error& error) {
     if (problems.is_null()) throw;
-    return refused(error, std::move(problems));
+    return Reply::refused(error, std::move(problems));
   }
 }
 

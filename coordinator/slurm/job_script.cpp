@@ -2,19 +2,9 @@
 
 #include <fmt/format.h>
 
-namespace sarsweep::coordinator {
+#include "schema/base/command.h"
 
-std::string shell_word(const std::string& text) {
-  std::string word = "'";
-  for (const char c : text) {
-    if (c == '\'') {
-      word += "'\\''";
-    } else {
-      word += c;
-    }
-  }
-  return word + "'";
-}
+namespace sarsweep::coordinator {
 
 std::string job_script(const SlurmPoolRequest& pool, const std::filesystem::path& worker) {
   std::string options;

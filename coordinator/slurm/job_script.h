@@ -11,7 +11,4 @@ namespace sarsweep::coordinator {
 // pool's token file on the node, and is the same for all jobs of a pool.
 std::string job_script(const SlurmPoolRequest& pool, const std::filesystem::path& worker);
 
-// A word of a POSIX shell that stands for exactly this text.
-std::string shell_word(const std::string& text);
-
 }  // namespace sarsweep::coordinator

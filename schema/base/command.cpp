@@ -87,6 +87,18 @@ CommandOutcome run_command(const std::vector<std::string>& command, milliseconds
   return outcome;
 }
 
+std::string shell_word(const std::string& text) {
+  std::string word = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      word += "'\\''";
+    } else {
+      word += c;
+    }
+  }
+  return word + "'";
+}
+
 std::string first_line(const std::string& text) {
   const char* const blanks = " \t\r\n";
   const std::size_t begin = text.find_first_not_of(blanks);

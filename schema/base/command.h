@@ -24,6 +24,9 @@ struct CommandOutcome {
 CommandOutcome run_command(const std::vector<std::string>& command, std::chrono::milliseconds limit,
                            const std::stop_token& stop = {});
 
+// A word of a POSIX shell that stands for exactly this text.
+std::string shell_word(const std::string& text);
+
 // The first line of `text` that is not blank, without the blanks around it: what a program says
 // first is what a message can quote.
 std::string first_line(const std::string& text);

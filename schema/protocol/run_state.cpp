@@ -1,15 +1,9 @@
 #include "schema/protocol/run_state.h"
 
+#include "schema/protocol/spelling.h"
+
 namespace sarsweep {
 namespace {
-
-template <typename Enum, typename All>
-std::optional<Enum> parse(std::string_view text, const All& all) {
-  for (const Enum value : all) {
-    if (to_string(value) == text) return value;
-  }
-  return std::nullopt;
-}
 
 std::optional<RunState> after_pause(RunState from) {
   using enum RunState;
@@ -97,12 +91,12 @@ std::string_view to_string(Verb verb) {
 }
 
 std::optional<RunState> parse_run_state(std::string_view text) {
-  return parse<RunState>(text, kRunStates);
+  return parse_spelling<RunState>(text, kRunStates);
 }
 std::optional<AttemptEnd> parse_attempt_end(std::string_view text) {
-  return parse<AttemptEnd>(text, kAttemptEnds);
+  return parse_spelling<AttemptEnd>(text, kAttemptEnds);
 }
-std::optional<Verb> parse_verb(std::string_view text) { return parse<Verb>(text, kVerbs); }
+std::optional<Verb> parse_verb(std::string_view text) { return parse_spelling<Verb>(text, kVerbs); }
 
 bool is_held(RunState state) {
   using enum RunState;

@@ -1,18 +1,8 @@
 #include "schema/protocol/slurm_state.h"
 
+#include "schema/protocol/spelling.h"
+
 namespace sarsweep {
-namespace {
-
-template <typename T, typename All>
-std::optional<T> parse(std::string_view text, const All& all) {
-  for (const T value : all) {
-    if (to_string(value) == text) return value;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
 std::string_view to_string(PoolState state) {
   switch (state) {
     case PoolState::active: return "active";
@@ -43,13 +33,13 @@ std::string_view to_string(SlurmJobState state) {
 }
 
 std::optional<PoolState> parse_pool_state(std::string_view text) {
-  return parse<PoolState>(text, kPoolStates);
+  return parse_spelling<PoolState>(text, kPoolStates);
 }
 std::optional<PoolVerb> parse_pool_verb(std::string_view text) {
-  return parse<PoolVerb>(text, kPoolVerbs);
+  return parse_spelling<PoolVerb>(text, kPoolVerbs);
 }
 std::optional<SlurmJobState> parse_slurm_job_state(std::string_view text) {
-  return parse<SlurmJobState>(text, kSlurmJobStates);
+  return parse_spelling<SlurmJobState>(text, kSlurmJobStates);
 }
 
 bool is_alive(SlurmJobState state) {

@@ -12,6 +12,14 @@
 
 namespace sarsweep::coordinator {
 
+// A run `b` that starts from the best checkpoint of the run `a`.
+inline PlannedRun child_of_a() {
+  PlannedRun child = planned("b");
+  child.parent = ParentRef{
+      .sweep = "demo", .cell = "a", .seed = 0, .checkpoint = "best", .best = std::nullopt};
+  return child;
+}
+
 // One run, trained by hand; its checkpoints have folders with a file in them.
 class CheckpointBench : public ::testing::Test {
  protected:

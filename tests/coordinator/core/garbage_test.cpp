@@ -73,10 +73,7 @@ TEST_F(GarbageTest, ARunThatHasNotEndedIsLeftAlone) {
 }
 
 TEST_F(GarbageTest, WhatAnotherRunWasStartedFromStays) {
-  PlannedRun child = planned("b");
-  child.parent = ParentRef{
-      .sweep = "demo", .cell = "a", .seed = 0, .checkpoint = "best", .best = std::nullopt};
-  bench.sweep.runs = {child};
+  bench.sweep.runs = {child_of_a()};
   begin(1, 1);
   const LeaseKey parent = grant.key;
   save(100, 0.1);

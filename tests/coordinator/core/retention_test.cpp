@@ -81,10 +81,7 @@ TEST_F(RetentionTest, ARemovalThatWasCutShortIsFinishedLater) {
 
 // The best of the parent, which it may drop itself, is kept for a child; and then for ever.
 TEST_F(RetentionTest, WhatAChildStartsFromStays) {
-  PlannedRun child = planned("b");
-  child.parent = ParentRef{
-      .sweep = "demo", .cell = "a", .seed = 0, .checkpoint = "best", .best = std::nullopt};
-  bench.sweep.runs = {child};
+  bench.sweep.runs = {child_of_a()};
   begin(1, 0);
   const LeaseKey parent = grant.key;
   save(100, 0.1);
