@@ -4,6 +4,7 @@
 #include <string>
 #include <system_error>
 
+#include "coordinator/core/store_path.h"
 #include "coordinator/store/attempt_store.h"
 #include "coordinator/store/checkpoint_store.h"
 #include "schema/protocol/run_dir.h"
@@ -46,7 +47,7 @@ std::vector<Leftover> leftovers_of(const Core& core, Connection& connection, con
         run_dir::attempt_dir(core.options.store, run.uid, attempt.epoch) / run_dir::kCheckpoints;
     const std::set<std::string> known = recorded(connection, run.id, attempt.epoch);
     std::error_code failed;
-    if (fs::is_symlink(folder, failed)) continue;
+    if (leads_through_link(core.options.store, folder)) continue;
     for (fs::directory_iterator at(folder, failed), end; !failed && at != end;
          at.increment(failed)) {
       const std::string name = at->path().filename().string();

@@ -104,6 +104,16 @@ TEST_F(GarbageTest, RemainsOfASaveGoOnceTheirAttemptHasSpoken) {
   EXPECT_EQ(there(first, {100}), (std::vector{100}));
 }
 
+TEST_F(GarbageTest, WhatALinkLeadsToIsNobodysRemains) {
+  begin(2, 0);
+  fs::create_directories(bench.folder / "elsewhere/checkpoints/step-00000001");
+  fs::create_directories(attempt(grant.key).parent_path());
+  fs::create_directory_symlink(bench.folder / "elsewhere", attempt(grant.key));
+  bench.end(grant.key, 0);
+  EXPECT_TRUE(remove()["runs"].empty());
+  EXPECT_TRUE(fs::exists(bench.folder / "elsewhere/checkpoints/step-00000001"));
+}
+
 TEST_F(GarbageTest, TheOutlookCountsWhatRunsToComeKeep) {
   PlannedRun waiting = planned("b");  // 2 + 1 checkpoints by default
   PlannedRun brief = planned("c");    // writes only 2
