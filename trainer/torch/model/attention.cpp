@@ -3,14 +3,6 @@
 #include "trainer/torch/model/attention_nodes.h"
 
 namespace sarsweep::trainer {
-namespace {
-
-bool is_plain(const Layer& layer) {
-  return !layer.adapter && !layer.bias.defined() && layer.weight.scalar_type() == at::kFloat;
-}
-
-}  // namespace
-
 Attention::Attention(Component& owner, const std::string& name, const Options& options)
     : heads(options.heads) {
   const auto named = [&](std::size_t i) { return name + "." + options.projections[i]; };
@@ -35,16 +27,7 @@ Attention::Attention(Component& owner, const std::string& name, const Options& o
   out = owner.add_linear(named(3), width, width, true);
 }
 
-bool Attention::projects_as_one(const at::Tensor& x) const {
-  return x.is_cpu() && x.scalar_type() == at::kFloat && is_plain(*query) && is_plain(*key) &&
-         is_plain(*value);
-}
-
 at::Tensor Attention::operator()(const at::Tensor& x, const at::Tensor& context, Mask mask) const {
-  if (projects_as_one(x)) {
-    const Projections weights = {query->weight, key->weight, value->weight};
-    return (*out)(project_and_attend(x, context, weights, heads, mask));
-  }
   return (*out)(attend((*query)(x), (*key)(context), (*value)(context), heads, mask));
 }
 

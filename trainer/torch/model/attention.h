@@ -28,9 +28,6 @@ struct Attention {
 
   const Layer *query = nullptr, *key = nullptr, *value = nullptr, *out = nullptr;
   std::int64_t heads;
-
- private:
-  bool projects_as_one(const at::Tensor& x) const;
 };
 
 }  // namespace sarsweep::trainer

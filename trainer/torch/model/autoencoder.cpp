@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/silu.h>
 
 #include "trainer/torch/model/attention.h"
 #include "trainer/torch/model/norm.h"
@@ -104,7 +103,7 @@ struct Encoder {
       // The stride-2 convolution sees one row and column of zeros at the right and bottom only.
       if (level.resample != nullptr) x = (*level.resample)(at::constant_pad_nd(x, {0, 1, 0, 1}));
     }
-    return (*conv_out)(at::silu(norm_out(middle(x))));
+    return (*conv_out)(norm_out.silu(middle(x)));
   }
 
   const Layer* conv_in;
@@ -136,7 +135,7 @@ struct Decoder {
         x = upsample(x, 2 * x.size(2), 2 * x.size(3), *level.resample);
       }
     }
-    return (*conv_out)(at::silu(norm_out(x)));
+    return (*conv_out)(norm_out.silu(x));
   }
 
   const Layer* conv_in;

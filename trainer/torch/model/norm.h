@@ -16,10 +16,14 @@ struct GroupNorm {
   GroupNorm(Component& owner, const std::string& name, std::int64_t channels, std::int64_t groups,
             double eps);
   at::Tensor operator()(const at::Tensor& x) const;
+  at::Tensor silu(const at::Tensor& x) const;  // n·sigmoid(n) of the above
 
   at::Tensor weight, bias;
   std::int64_t groups;
   double eps;
+
+ private:
+  at::Tensor normed(const at::Tensor& x, bool activated) const;
 };
 
 // Layer normalisation over the last axis.

@@ -1,7 +1,6 @@
 #include "trainer/torch/model/resnet.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/silu.h>
 
 #include <ATen/ops/upsample_nearest2d.h>
 
@@ -21,11 +20,11 @@ ResnetBlock::ResnetBlock(Component& owner, const std::string& name, const Option
                                                                options.out, 1, 1, 0)) {}
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x, const at::Tensor& activated_time) const {
-  at::Tensor h = (*conv1)(at::silu(norm1(x)));
+  at::Tensor h = (*conv1)(norm1.silu(x));
   if (time_emb_proj != nullptr) {
     h = h + (*time_emb_proj)(activated_time).unsqueeze(-1).unsqueeze(-1);
   }
-  h = (*conv2)(at::silu(norm2(h)));
+  h = (*conv2)(norm2.silu(h));
   return (conv_shortcut == nullptr ? x : (*conv_shortcut)(x)) + h;
 }
 

@@ -1,7 +1,12 @@
 #include "trainer/torch/model/transformer.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/gelu.h>
+
+#include <algorithm>
+#include <array>
+
+#include "trainer/torch/model/geglu_node.h"
+#include "trainer/torch/model/transformer_node.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -28,6 +33,31 @@ std::vector<TransformerBlock> make_blocks(Component& owner, const std::string& n
   return blocks;
 }
 
+// The parameters as the node wants them.
+std::array<at::Tensor, kBlockParameters> parameters_of(const TransformerBlock& block) {
+  const Attention &self = block.attn1, &cross = block.attn2;
+  return {block.norm1.weight,  block.norm1.bias,    self.query->weight,   self.key->weight,
+          self.value->weight,  self.out->weight,    self.out->bias,       block.norm2.weight,
+          block.norm2.bias,    cross.query->weight, cross.key->weight,    cross.value->weight,
+          cross.out->weight,   cross.out->bias,     block.norm3.weight,   block.norm3.bias,
+          block.ff_in->weight, block.ff_in->bias,   block.ff_out->weight, block.ff_out->bias};
+}
+
+bool is_plain_fp32(const Layer* layer) {
+  return !layer->adapter && layer->weight.scalar_type() == at::kFloat;
+}
+
+// Whether one node can do it: no adapter in it, all fp32 and on a CPU.
+bool is_plain(const TransformerBlock& block, const at::Tensor& tokens, const at::Tensor& context) {
+  const Attention &self = block.attn1, &cross = block.attn2;
+  const std::array<const Layer*, 10> layers = {self.query,  self.key,    self.value,  self.out,
+                                               cross.query, cross.key,   cross.value, cross.out,
+                                               block.ff_in, block.ff_out};
+  return tokens.is_cpu() && tokens.scalar_type() == at::kFloat &&
+         context.scalar_type() == at::kFloat &&
+         std::all_of(layers.begin(), layers.end(), is_plain_fp32);
+}
+
 }  // namespace
 
 TransformerBlock::TransformerBlock(Component& owner, const std::string& name, std::int64_t width,
@@ -41,11 +71,13 @@ TransformerBlock::TransformerBlock(Component& owner, const std::string& name, st
       ff_out(owner.add_linear(name + ".ff.net.2", 4 * width, width, true)) {}
 
 at::Tensor TransformerBlock::operator()(const at::Tensor& tokens, const at::Tensor& context) const {
+  if (is_plain(*this, tokens, context)) {
+    return transformer_block(tokens, context, parameters_of(*this), {attn1.heads, norm1.eps});
+  }
   const at::Tensor self = norm1(tokens);
   at::Tensor x = attn1(self, self, Mask::none) + tokens;
   x = attn2(norm2(x), context, Mask::none) + x;
-  const std::vector<at::Tensor> halves = (*ff_in)(norm3(x)).chunk(2, -1);  // [value | gate]
-  return (*ff_out)(halves[0] * at::gelu(halves[1])) + x;
+  return (*ff_out)(geglu((*ff_in)(norm3(x)))) + x;
 }
 
 Transformer2D::Transformer2D(Component& owner, const std::string& name, const Options& options)

@@ -124,7 +124,7 @@ at::Tensor UNet::forward(const at::Tensor& sample, const at::Tensor& timesteps,
   for (const DownBlock& block : blocks_->down) x = block(x, signal, skips);
   x = blocks_->mid(x, signal);
   for (const UpBlock& block : blocks_->up) x = block(x, signal, skips);
-  return (*blocks_->conv_out)(at::silu(blocks_->norm_out(x)));
+  return (*blocks_->conv_out)(blocks_->norm_out.silu(x));
 }
 
 }  // namespace sarsweep::trainer

@@ -1,7 +1,4 @@
-#include "trainer/torch/model/attention.h"
-
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
@@ -21,8 +18,6 @@ namespace sarsweep::trainer {
 namespace {
 
 class AttendTest : public SeededTest {};
-class ProjectAndAttendTest : public SeededTest {};
-class AttentionTest : public SeededTest {};
 
 constexpr double kRounding = 5e-6;  // of fp32, relative to the largest value
 
@@ -37,15 +32,6 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape) {
 const std::vector<Shape> kShapes = {{2, 9, 7, 2, 16}, {1, 1, 1, 1, 8}, {2, 256, 128, 4, 256}};
 
 at::Tensor trained(at::IntArrayRef shape) { return at::randn(shape).set_requires_grad(true); }
-
-// [out,in] that keep the size of what they multiply.
-at::Tensor weights(std::int64_t out, std::int64_t in) {
-  return at::randn({out, in}) / std::sqrt(static_cast<double>(in));
-}
-
-at::Tensor trained_weights(std::int64_t out, std::int64_t in) {
-  return weights(out, in).set_requires_grad(true);
-}
 
 // In double precision, from its formula.
 at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -98,86 +84,6 @@ TEST_F(AttendTest, AgreesWithItsFormulaInDoublePrecision) {
     expect_equal_gradients(attend(q, k, v, shape.heads, Mask::none),
                            reference(q2, k2, v2, shape.heads, Mask::none),
                            {{q, q2}, {k, k2}, {v, v2}});
-  }
-}
-
-TEST_F(ProjectAndAttendTest, HasTheGradientsOfItsPartsAcrossTwoInputs) {
-  for (const Shape& shape : kShapes) {
-    SCOPED_TRACE(testing::Message() << shape);
-    const at::Tensor x = trained({shape.batch, shape.queries, shape.width});
-    const at::Tensor context = trained({shape.batch, shape.keys, 24});
-    const at::Tensor wq = trained_weights(shape.width, shape.width);
-    const at::Tensor wk = trained_weights(shape.width, 24), wv = trained_weights(shape.width, 24);
-    const at::Tensor x2 = doubled(x), context2 = doubled(context);
-    const at::Tensor wq2 = doubled(wq), wk2 = doubled(wk), wv2 = doubled(wv);
-    expect_equal_gradients(project_and_attend(x, context, {wq, wk, wv}, shape.heads, Mask::none),
-                           reference(at::linear(x2, wq2), at::linear(context2, wk2),
-                                     at::linear(context2, wv2), shape.heads, Mask::none),
-                           {{x, x2}, {context, context2}, {wq, wq2}, {wk, wk2}, {wv, wv2}});
-  }
-}
-
-TEST_F(ProjectAndAttendTest, HasTheGradientsOfItsPartsWithinOneInput) {
-  for (const Mask mask : {Mask::none, Mask::causal}) {
-    for (const Shape& shape : kShapes) {
-      SCOPED_TRACE(testing::Message() << shape);
-      const at::Tensor x = trained({shape.batch, shape.queries, 40});
-      const at::Tensor wq = trained_weights(shape.width, 40), wk = trained_weights(shape.width, 40);
-      const at::Tensor wv = trained_weights(shape.width, 40);
-      const at::Tensor x2 = doubled(x), wq2 = doubled(wq), wk2 = doubled(wk), wv2 = doubled(wv);
-      expect_equal_gradients(project_and_attend(x, x, {wq, wk, wv}, shape.heads, mask),
-                             reference(at::linear(x2, wq2), at::linear(x2, wk2),
-                                       at::linear(x2, wv2), shape.heads, mask),
-                             {{x, x2}, {wq, wq2}, {wk, wk2}, {wv, wv2}});
-    }
-  }
-}
-
-TEST_F(ProjectAndAttendTest, LeavesOutTheGradientsNobodyWants) {
-  const at::Tensor x = trained({2, 9, 16}), context = at::randn({2, 5, 24});
-  const Projections frozen = {weights(16, 16), weights(16, 24), weights(16, 24)};
-  const at::Tensor x2 = doubled(x), context2 = doubled(context);
-  expect_equal_gradients(
-      project_and_attend(x, context, frozen, 2, Mask::none),
-      reference(at::linear(x2, doubled(frozen.q)), at::linear(context2, doubled(frozen.k)),
-                at::linear(context2, doubled(frozen.v)), 2, Mask::none),
-      {{x, x2}, {context, context2}});
-}
-
-Attention filled(Component& owner, std::int64_t context_width) {
-  Attention::Options options;
-  options.width = 32;
-  options.context_width = context_width;
-  options.heads = 4;
-  Attention attention(owner, "attn", options);
-  for (const auto& [name, tensor] : owner.parameters()) tensor.normal_();
-  owner.require_grad(true);
-  return attention;
-}
-
-// The weights of what reads one input lie side by side, and moving one away changes no number.
-TEST_F(AttentionTest, GivesTheSameWhereverItsWeightsLie) {
-  for (const std::int64_t context_width : {32, 20}) {
-    Component owner;
-    const Attention attention = filled(owner, context_width);
-    const at::Tensor x = at::randn({2, 9, 32});
-    const at::Tensor context = context_width == 32 ? x : at::randn({2, 7, context_width});
-    const auto run = [&] {
-      for (const auto& [name, tensor] : owner.parameters()) {
-        at::Tensor handle = tensor;
-        handle.mutable_grad().reset();
-      }
-      const at::Tensor y = attention(x, context, Mask::none);
-      torch::autograd::backward({y.square().sum()}, {});
-      return std::pair{y.detach().clone(), attention.key->weight.grad().clone()};
-    };
-    const at::Tensor &key = attention.key->weight, &value = attention.value->weight;
-    EXPECT_EQ(key.const_data_ptr<float>() + key.numel(), value.const_data_ptr<float>());
-    const auto [y, gradient] = run();
-    attention.key->weight.set_data(key.detach().clone());
-    const auto [moved, moved_gradient] = run();
-    EXPECT_TRUE(y.equal(moved));
-    EXPECT_TRUE(gradient.equal(moved_gradient));
   }
 }
 
