@@ -132,7 +132,8 @@ std::vector<Field> prompt_and_token() {
        .type = choice,
        .default_value = "encode_empty",
        .choices = {"encode_empty", "zeros"},
-       .help = "the text embedding of a dropped caption"},
+       .help = "the text embedding of a dropped caption, and of an empty negative prompt where "
+               "captions were dropped"},
       {.name = "token.text",
        .type = text,
        .default_text = "none",

@@ -6,7 +6,7 @@ usage: sampling_referee.py latents FOLDER OURS.safetensors CASES.json
 
 `latents`: each case {"name", "sampler", "spacing", "prediction", "cfg", "negative", "force_zeros", "prompts", "steps",
 "strength"} against StableDiffusionXLPipeline, or with a strength against the img2img pipeline on "pixels"; both get the
-random numbers "noise", "step_noise", "posterior_noise" of the file. `timesteps`: rows [sampler, spacing, steps,
+random numbers "noise", "step_noise", "posterior_noise" of the file. With "force_zeros" null the folder decides. `timesteps`: rows [sampler, spacing, steps,
 timesteps or null where refused]. `tiles`: the autoencoder with tiling. Agreement means max|a - b| <= 1e-5 max|b|; timesteps are equal.
 """
 
@@ -55,7 +55,8 @@ def supply_noise(module, noises):
 def of_a_case(pipe, ours, case):
     changes = {"timestep_spacing": case["spacing"], "prediction_type": case["prediction"]}
     pipe.scheduler = SAMPLERS[case["sampler"]].from_config(pipe.scheduler.config, **changes)
-    pipe.register_to_config(force_zeros_for_empty_prompt=case["force_zeros"])
+    if case["force_zeros"] is not None:
+        pipe.register_to_config(force_zeros_for_empty_prompt=case["force_zeros"])
     supply_noise(diffusers.schedulers.scheduling_ddpm, ours["step_noise"])
     asked = dict(prompt=case["prompts"], num_inference_steps=case["steps"], guidance_scale=case["cfg"],
                  negative_prompt=[case["negative"]] * len(case["prompts"]) if case["negative"] else None,

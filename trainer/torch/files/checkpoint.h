@@ -19,7 +19,8 @@ namespace sarsweep::trainer {
 //   over,
 //                           "base_digest", "adapters": {component: {"rank", "alpha", "targets"}},
 //                           "tokens": [text of row 0 of clip_l and clip_g, …], "pool",
-//                           "vae_scaling_factor", "prediction_type"}
+//                           "uncond": "zeros" | "encode_empty", "vae_scaling_factor",
+//                           "prediction_type"}
 struct CheckpointContents {
   long step = 0;  // finished updates
   NamedTensors weights, optimizer, ema;

@@ -124,6 +124,9 @@ ModelSource load_nested(const fs::path& path, int depth) {
   source.pipeline.vae.set_scaling_factor(contents.model.at("vae_scaling_factor").get<double>());
   SchedulerConfig& scheduler = source.pipeline.scheduler;
   scheduler.set_prediction_type(contents.model.value("prediction_type", scheduler.prediction_type));
+  const bool zeros = zeros_for_empty_prompt(source.pipeline);
+  const std::string uncond = contents.model.value("uncond", zeros ? "zeros" : "encode_empty");
+  set_zeros_for_empty_prompt(source.pipeline, uncond == "zeros");
   source.digest =
       sha256(source.digest + checkpoint.manifest["files"]["weights.safetensors"].dump() +
              to_json(adapters).dump());

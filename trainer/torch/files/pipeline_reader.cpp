@@ -43,6 +43,7 @@ void require_fit(const Pipeline& pipeline) {
   require_equal("the UNet's projection_class_embeddings_input_dim",
                 unet.projection_class_embeddings_input_dim,
                 kSizeNumbers * unet.addition_time_embed_dim + text_2.projection_dim);
+  static_cast<void>(zeros_for_empty_prompt(pipeline));  // throws if it cannot be told
   require_equal("the UNet's in_channels", unet.in_channels, pipeline.vae.config().latent_channels);
 }
 

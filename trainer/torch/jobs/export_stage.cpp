@@ -69,7 +69,7 @@ void export_adapters(const RunContext& run, Pipeline& pipeline,
 
 // Merges the adapters first: the whole model stands on its own. A single file has no tokenizer that
 // could know a learned token: its rows stay in the embeddings file.
-void export_whole(const RunContext& run, Pipeline& pipeline, const std::filesystem::path& folder) {
+void export_whole(RunContext& run, Pipeline& pipeline, const std::filesystem::path& folder) {
   const ExportConfig& exports = run.stages().exports;
   const std::array<Component*, 3> components = {&pipeline.unet, &pipeline.text_encoder,
                                                 &pipeline.text_encoder_2};
@@ -78,6 +78,11 @@ void export_whole(const RunContext& run, Pipeline& pipeline, const std::filesyst
   if (exports.pipeline == "folder") {
     merge_learned_tokens(pipeline);
     return save_pipeline(pipeline, folder / "pipeline", dtype);
+  }
+  if (!zeros_for_empty_prompt(pipeline)) {
+    run.warn(
+        "a single file cannot say that the run encoded dropped captions: with diffusers, load "
+        "model.safetensors with force_zeros_for_empty_prompt=False");
   }
   const std::string title = run.file().name;
   save_single_file(pipeline, folder / "model.safetensors", dtype, {{"modelspec.title", title}});

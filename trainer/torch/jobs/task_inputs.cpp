@@ -30,6 +30,7 @@ json model_document(const TaskInputs& inputs) {
           {"base_digest", inputs.model.digest},
           {"adapters", to_json(adapters)},
           {"tokens", inputs.model.pipeline.learned_tokens},
+          {"uncond", zeros_for_empty_prompt(inputs.model.pipeline) ? "zeros" : "encode_empty"},
           {"pool", inputs.config.pool_at_greatest_id ? "hf_argmax" : "first_eos"},
           {"vae_scaling_factor", inputs.model.pipeline.vae.config().scaling_factor},
           {"prediction_type", inputs.model.pipeline.scheduler.prediction_type}};

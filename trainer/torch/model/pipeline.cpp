@@ -2,11 +2,16 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
+#include "schema/base/error.h"
+
 namespace sarsweep::trainer {
 namespace {
+
+constexpr const char* kForceZeros = "force_zeros_for_empty_prompt";
 
 at::Tensor ids_of(const Tokenizer& tokenizer, const ClipText& encoder,
                   const std::vector<std::string>& prompts) {
@@ -25,6 +30,20 @@ at::Device device_of(const ClipText& encoder) {
 }
 
 }  // namespace
+
+bool zeros_for_empty_prompt(const Pipeline& pipeline) {
+  const nlohmann::json& index = pipeline.model_index;
+  if (!index.is_object()) throw Error(ErrorCode::invalid, "model_index.json holds no object");
+  const auto said = index.find(kForceZeros);
+  if (said == index.end()) return true;
+  if (said->is_boolean()) return said->get<bool>();
+  throw Error(ErrorCode::invalid, fmt::format("model_index.json: {} is {}; use true or false",
+                                              kForceZeros, said->dump()));
+}
+
+void set_zeros_for_empty_prompt(Pipeline& pipeline, bool zeros) {
+  pipeline.model_index[kForceZeros] = zeros;
+}
 
 Conditioning encode_prompts(const Pipeline& pipeline, const std::vector<std::string>& prompts) {
   const at::Tensor ids = ids_of(pipeline.tokenizer, pipeline.text_encoder, prompts);

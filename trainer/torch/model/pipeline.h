@@ -24,6 +24,12 @@ struct Pipeline {
   std::vector<std::string> learned_tokens;  // in the order of their rows (learned_tokens.h)
 };
 
+// What stands for an empty negative prompt, by force_zeros_for_empty_prompt of model_index (true
+// where it says nothing, as for diffusers): zeros, else what it encodes to. Throws Error(invalid)
+// where model_index says neither.
+bool zeros_for_empty_prompt(const Pipeline& pipeline);
+void set_zeros_for_empty_prompt(Pipeline& pipeline, bool zeros);
+
 // What a prompt becomes for the UNet.
 struct Conditioning {
   at::Tensor context;  // [B,77,d1+d2]

@@ -148,10 +148,8 @@ class Sampling {
   }
 
   void make_negative() {
-    const bool zeros = pipeline_.model_index.is_object() &&
-                       pipeline_.model_index.value("force_zeros_for_empty_prompt", true);
     negative_ = encode_prompts(pipeline_, {options_.negative});
-    if (options_.negative.empty() && zeros) {
+    if (options_.negative.empty() && zeros_for_empty_prompt(pipeline_)) {
       negative_ = {at::zeros_like(negative_.context), at::zeros_like(negative_.pooled)};
     }
   }

@@ -63,6 +63,8 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
                                                               : Activations::keep);
   pipeline.scheduler.set_prediction_type(prediction_ == Prediction::velocity ? "v_prediction"
                                                                              : "epsilon");
+  // Who drops no caption teaches nothing about the empty one: the model's own answer stays.
+  if (config.prompt.dropout > 0) set_zeros_for_empty_prompt(pipeline, config.prompt.uncond_zeros);
   const NoiseSchedule noise =
       make_noise_schedule(pipeline.scheduler.beta_start, pipeline.scheduler.beta_end);
   const at::Device device = device_of(pipeline.unet);

@@ -16,7 +16,7 @@ namespace sarsweep::trainer {
 class DiffusionStep {
  public:
   // Makes `pipeline` trainable (trainable.h), and it predicts and pools what `config` says from
-  // then on.
+  // then on. Where captions are dropped, an empty prompt is what a dropped one was.
   DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSchedule schedule,
                 std::uint64_t seed);
 
