@@ -261,6 +261,8 @@ ClipTextConfig parse_clip_text_config(const json& document, bool with_projection
   if (with_projection) config.projection_dim = reader.integer("projection_dim");
   if (config.vocab_size <= config.eos_token_id) {
     config.eos_token_id = reader.integer_or("eos_token_id", 2, 0);
+  } else if (config.vocab_size > config.eos_token_id + 1) {
+    config.pools_greatest_id = reader.integer_or("eos_token_id", config.eos_token_id, 0) == 2;
   }
   if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
     reader.refuse(fmt::format("hidden_act '{}' is not supported, only quick_gelu and gelu",

@@ -46,6 +46,9 @@ struct ClipTextConfig {
   // Whose first occurrence is pooled: 49407 where the vocabulary holds it, whatever the file says
   // (SDXL's files say 2), so that added tokens change nothing; else the file's.
   int eos_token_id = 49407;
+  // The vocabulary has grown beyond CLIP's and the file says 2: transformers then pools at the
+  // greatest id, so that is what the model was made for.
+  bool pools_greatest_id = false;
   nlohmann::json json;
 };
 

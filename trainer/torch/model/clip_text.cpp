@@ -83,7 +83,8 @@ struct ClipText::Layers {
 ClipText::ClipText(ClipTextConfig config, at::Device device)
     : Component(device),
       config_(std::move(config)),
-      layers_(std::make_unique<Layers>(*this, config_)) {}
+      layers_(std::make_unique<Layers>(*this, config_)),
+      pooling_(config_.pools_greatest_id ? Pooling::argmax : Pooling::first_eos) {}
 
 ClipText::ClipText(ClipText&&) noexcept = default;
 ClipText& ClipText::operator=(ClipText&&) noexcept = default;
@@ -122,12 +123,19 @@ void ClipText::set_token_rows(std::vector<std::int64_t> ids, at::Tensor rows) {
   companions_ = {token_rows_};
 }
 
+void ClipText::set_pooling(Pooling pooling) {
+  constexpr int kGreatestId = 2;  // for transformers
+  pooling_ = pooling;
+  if (config_.vocab_size <= config_.eos_token_id + 1) return;  // the first EOS is the greatest id
+  config_.json["eos_token_id"] = pooling == Pooling::argmax ? kGreatestId : config_.eos_token_id;
+}
+
 void ClipText::replace_table(const at::Tensor& table) {
   const c10::NoGradGuard no_grad;
   layers_->tokens.set_data(table);
   config_.vocab_size = static_cast<int>(table.size(0));
   config_.json["vocab_size"] = config_.vocab_size;
-  if (pooling_ == Pooling::first_eos) config_.json["eos_token_id"] = config_.eos_token_id;
+  set_pooling(pooling_);
   token_ids_.clear();
   token_rows_ = at::Tensor();
   companions_.clear();

@@ -31,16 +31,17 @@ class ClipText : public Component {
   // ids [B,77] int64; computes in `type`.
   TextFeatures forward(const at::Tensor& ids, at::ScalarType type = at::kFloat) const;
   const ClipTextConfig& config() const { return config_; }
+  // At first as the config says (ClipTextConfig::pools_greatest_id). The config follows where the
+  // vocabulary is larger than CLIP's, so that transformers pools at the same place.
   Pooling pooling() const { return pooling_; }
-  void set_pooling(Pooling pooling) { pooling_ = pooling; }
+  void set_pooling(Pooling pooling);
 
   // Learned tokens (learned_tokens.h): where an id is ids[i], rows[i] is read in place of what the
   // table holds. rows: [n,d] fp32, undefined without tokens; gradients flow to it.
   void set_token_rows(std::vector<std::int64_t> ids, at::Tensor rows);
   const std::vector<std::int64_t>& token_ids() const { return token_ids_; }
   const at::Tensor& token_rows() const { return token_rows_; }
-  // Another table [v,d]; drops the learned tokens' own rows. The config follows, and names EOS
-  // where the first one is pooled, so that transformers pools there too.
+  // Another table [v,d]; drops the learned tokens' own rows. The config follows.
   void replace_table(const at::Tensor& table);
 
  private:
@@ -49,7 +50,7 @@ class ClipText : public Component {
   struct Layers;
   ClipTextConfig config_;
   std::unique_ptr<Layers> layers_;
-  Pooling pooling_ = Pooling::first_eos;
+  Pooling pooling_;
   std::vector<std::int64_t> token_ids_;
   at::Tensor token_rows_;
 };

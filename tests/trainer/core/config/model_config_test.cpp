@@ -93,6 +93,7 @@ TEST(ModelConfig, PoolsAtTheTrueEndOfTextWhateverTheFileSays) {
   json document = preset_configs("tiny").at("text_encoder");
   document["eos_token_id"] = 2;
   EXPECT_EQ(parse_clip_text_config(document, false).eos_token_id, 49407);
+  EXPECT_FALSE(parse_clip_text_config(document, false).pools_greatest_id);
   document["vocab_size"] = 1000;
   EXPECT_EQ(parse_clip_text_config(document, false).eos_token_id, 2);
   document["hidden_act"] = "relu";

@@ -152,5 +152,26 @@ TEST_F(ExportedModel, ARunThatDropsNothingKeepsItsModelsAnswer) {
   EXPECT_FALSE(zeros_for_empty_prompt(loaded(exported(child))));
 }
 
+TEST_F(ExportedModel, IsPooledAtTheGreatestIdWhereTheRunWas) {
+  const c10::NoGradGuard no_grad;
+  const json pool = {{"compat", {{"pool", "hf_argmax"}}}};
+  const fs::path run = train("argmax", pool);
+  Pipeline pipeline = loaded(checkpoint(run));
+  const at::Tensor ours = latents_of(pipeline);
+  expect_diffusers_agrees(run, ours);
+  expect_same_pictures(run);
+  EXPECT_LT(distance(latents_of(loaded(exported(run))), ours), 1e-4);
+  pipeline.text_encoder_2.set_pooling(Pooling::first_eos);
+  EXPECT_GT(distance(latents_of(pipeline), ours), 1e-2);
+
+  // A child goes on from the grown tables without a token of its own.
+  json continued = pool;
+  continued["model"]["path"] = exported(run);
+  continued["token"] = {{"text", nullptr}, {"train", nullptr}, {"lr", nullptr}};
+  const fs::path child = train("argmax-child", continued);
+  expect_diffusers_agrees(child, latents_of(loaded(checkpoint(child))));
+  expect_same_pictures(child);
+}
+
 }  // namespace
 }  // namespace sarsweep::trainer

@@ -89,5 +89,21 @@ TEST_F(LearnedTokens, MergedIntoTheTablesTheyEncodeTheSame) {
   EXPECT_TRUE(at::equal(row_of_first()[0], row));
 }
 
+TEST_F(LearnedTokens, PooledAtTheGreatestIdTheyAreSoInTheFolderTheyAreMergedInto) {
+  pipeline_->text_encoder_2.set_pooling(Pooling::argmax);
+  EXPECT_EQ(pipeline_->text_encoder_2.config().json["eos_token_id"], 49407);  // no difference yet
+  add_learned_tokens(*pipeline_, {"<A>"}, TokenInit::random, 5);
+  const at::Tensor before = encode_prompts(*pipeline_, {"an <A> image"}).pooled;
+  merge_learned_tokens(*pipeline_);
+  const nlohmann::json config = pipeline_->text_encoder_2.config().json;
+  EXPECT_EQ(config["eos_token_id"], 2);
+  EXPECT_TRUE(at::equal(encode_prompts(*pipeline_, {"an <A> image"}).pooled, before));
+  // Read back, the folder pools there, and a run that says otherwise is not overheard.
+  ClipText again(parse_clip_text_config(config, true), at::kMeta);
+  EXPECT_EQ(again.pooling(), Pooling::argmax);
+  again.set_pooling(Pooling::first_eos);
+  EXPECT_EQ(again.config().json["eos_token_id"], 49407);
+}
+
 }  // namespace
 }  // namespace sarsweep::trainer
