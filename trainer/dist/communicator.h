@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -28,15 +29,17 @@ struct Farewell {
   std::string reason;
 };
 
-// The ranks of a job. Confined to the main thread. Every call but rank(), size(), require_all() and
-// departure() is made by all ranks and waits for them; each throws Error(unreachable) once a rank
-// has departed, and departure() then tells how. What a rank is given for departed:
+// The ranks of a job. Confined to the main thread, but for note_progress(). The calls barrier() to
+// max() and leave() are made by all ranks and wait for them; each throws Error(unreachable) once a
+// rank has departed, and departure() then tells how. What a rank is given for departed:
 //   - it called leave() with agreed = false;
 //   - its process is gone;
 //   - it gave no sign of life for 8 s (stopped, or its machine thrashes). A sign comes from a
-//     thread of its own twice a second, so a step may take as long as it likes;
-//   - all ranks have been inside the same call for 2 minutes and none gets on.
-// A rank that computes for ever is none of these: it cannot be told from a slow one.
+//     thread of its own twice a second;
+//   - all ranks have been inside the same call for 2 minutes and none gets on;
+//   - another rank waits for it in a call before the last one, and it made no progress for
+//     10 minutes, or 20 times as long as it ever took from one sign of progress to the next. Such a
+//     sign is every call, require_all() and note_progress(). LongWork lifts this rule.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -59,6 +62,11 @@ class Communicator {
 
   // For long work between two calls: throws as they do.
   virtual void require_all() = 0;
+  // Only says that this rank gets on; any thread's.
+  virtual void note_progress() = 0;
+  // As LongWork does.
+  virtual void begin_long_work() = 0;
+  virtual void end_long_work() = 0;
   virtual std::optional<Departure> departure() const = 0;
 
   // The last call. Returns the code this process should exit with. With agreed = false and several
@@ -69,6 +77,27 @@ class Communicator {
   bool first() const { return rank() == 0; }
 };
 
+// While it lives this rank is at work that cannot show how it gets on, such as a file being
+// written: the others wait as long as it takes.
+class LongWork {
+ public:
+  explicit LongWork(Communicator& ranks) : ranks_(ranks) { ranks_.begin_long_work(); }
+  ~LongWork() { ranks_.end_long_work(); }
+  LongWork(const LongWork&) = delete;
+  LongWork& operator=(const LongWork&) = delete;
+
+ private:
+  Communicator& ranks_;
+};
+
+// When a rank is given for departed.
+struct RosterLimits {
+  std::chrono::milliseconds beat{500};       // between two signs of life
+  std::chrono::milliseconds silence{8'000};  // without one
+  std::chrono::milliseconds stall{120'000};  // all ranks in one call, and none gets on
+  std::chrono::milliseconds hang{600'000};   // without progress, while another rank waits
+};
+
 // One rank, one process: nothing to wait for.
 std::unique_ptr<Communicator> single_process();
 
@@ -77,6 +106,6 @@ std::unique_ptr<Communicator> single_process();
 // machine without MPI runs single processes. Block the signals that shall not end the process
 // first: MPI starts threads. Throws Error(invalid) where the ranks are on more than one machine,
 // Error(unreachable) where MPI cannot be loaded.
-std::unique_ptr<Communicator> join_ranks();
+std::unique_ptr<Communicator> join_ranks(const RosterLimits& limits = {});
 
 }  // namespace sarsweep::trainer

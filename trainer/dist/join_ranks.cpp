@@ -20,7 +20,7 @@ int ranks_of_mpirun() {
 
 }  // namespace
 
-std::unique_ptr<Communicator> join_ranks() {
+std::unique_ptr<Communicator> join_ranks(const RosterLimits& limits) {
   const int ranks = ranks_of_mpirun();
   if (ranks <= 1) return single_process();
   const std::filesystem::path file = program_folder() / kMpiModule;
@@ -34,7 +34,7 @@ std::unique_ptr<Communicator> join_ranks() {
                             "MPI (script/bootstrap) and build with it",
                             ranks, ::dlerror()));
   }
-  return std::unique_ptr<Communicator>(reinterpret_cast<OpenMpi>(open)());
+  return std::unique_ptr<Communicator>(reinterpret_cast<OpenMpi>(open)(limits));
 }
 
 }  // namespace sarsweep::trainer

@@ -93,11 +93,11 @@ class SharedCells {
 // Nonblocking calls alone, so that a wait can end when a rank departs.
 class MpiCommunicator final : public Communicator {
  public:
-  MpiCommunicator(int rank, int size)
+  MpiCommunicator(int rank, int size, const RosterLimits& limits)
       : rank_(rank),
         size_(size),
         cells_(rank, size),
-        roster_(std::in_place, cells_.all(), rank, system_clock()) {}
+        roster_(std::in_place, cells_.all(), rank, system_clock(), limits) {}
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -152,10 +152,14 @@ class MpiCommunicator final : public Communicator {
   }
 
   void require_all() override { roster_->require_all(); }
+  void note_progress() override { roster_->note_progress(); }
+  void begin_long_work() override { roster_->begin_long_work(); }
+  void end_long_work() override { roster_->end_long_work(); }
   std::optional<Departure> departure() const override { return roster_->departure(); }
 
   int leave(const Farewell& farewell) override {
     if (!farewell.agreed) abandon(farewell.exit_code, farewell.reason);
+    roster_->expect_the_end();
     try {
       barrier();
     } catch (const Error& error) {
@@ -249,14 +253,14 @@ class MpiCommunicator final : public Communicator {
 }  // namespace sarsweep::trainer
 
 extern "C" __attribute__((visibility("default"))) sarsweep::trainer::Communicator*
-sarsweep_open_mpi() {
+sarsweep_open_mpi(const sarsweep::trainer::RosterLimits& limits) {
   int threads = MPI_THREAD_SINGLE, rank = 0, size = 1;
   MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &threads);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   try {
-    return new sarsweep::trainer::MpiCommunicator(rank, size);
+    return new sarsweep::trainer::MpiCommunicator(rank, size, limits);
   } catch (...) {
     MPI_Finalize();
     throw;

@@ -7,6 +7,6 @@ namespace sarsweep::trainer {
 
 inline constexpr const char* kMpiModule = "libsarsweep_mpi.so";
 inline constexpr const char* kOpenMpi = "sarsweep_open_mpi";
-using OpenMpi = Communicator* (*)();  // the caller owns the result
+using OpenMpi = Communicator* (*)(const RosterLimits&);  // the caller owns the result
 
 }  // namespace sarsweep::trainer

@@ -40,6 +40,9 @@ class NcclCommunicator final : public Communicator {
   std::vector<std::string> gather(const std::string& bytes) override { return host_.gather(bytes); }
   std::int64_t max(std::int64_t value) override { return host_.max(value); }
   void require_all() override { host_.require_all(); }
+  void note_progress() override { host_.note_progress(); }
+  void begin_long_work() override { host_.begin_long_work(); }
+  void end_long_work() override { host_.end_long_work(); }
   std::optional<Departure> departure() const override { return host_.departure(); }
 
   bool sums_on_device() const override { return true; }

@@ -22,6 +22,7 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kLookEvery{50};
 // The most time that one look may add: what lies beyond, this process spent computing or frozen.
 constexpr milliseconds kMostPerLook{500};
+constexpr int kLongest = 20;  // times the longest time without progress so far
 constexpr int kTemporary = static_cast<int>(run_dir::ExitCode::temporary);
 
 void beat_until(const std::stop_token& stop, std::atomic<std::uint64_t>& beats, milliseconds beat) {
@@ -50,14 +51,32 @@ Roster::Roster(std::span<RankCell> cells, int rank, const Clock& clock, const Ro
       clock_(clock),
       limits_(limits),
       peers_(cells.size()),
-      last_look_(clock.steady()) {
+      last_look_(clock.steady()),
+      progressed_ns_(nanoseconds(last_look_.time_since_epoch()).count()) {
   own().pid = ::getpid();
   heart_ = std::jthread([&beats = own().beats, beat = limits.beat](const std::stop_token& stop) {
     beat_until(stop, beats, beat);
   });
 }
 
+void Roster::note_progress() {
+  const nanoseconds now = clock_.steady().time_since_epoch();
+  const nanoseconds span = now - nanoseconds(progressed_ns_.exchange(now.count()));
+  const std::int64_t took = std::chrono::duration_cast<milliseconds>(span).count();
+  std::atomic<std::int64_t>& longest = own().longest_ms;
+  for (std::int64_t known = longest; took > known && !longest.compare_exchange_weak(known, took);) {
+  }
+  own().progress.fetch_add(1);
+}
+
+void Roster::end_long_work() {
+  progressed_ns_ = nanoseconds(clock_.steady().time_since_epoch()).count();
+  own().progress.fetch_add(1);
+  own().long_works.fetch_sub(1);
+}
+
 void Roster::require_all() {
+  note_progress();
   if (!departure_ && clock_.steady() - last_look_ >= kLookEvery) look();
   if (departure_) throw Error(ErrorCode::unreachable, departure_->reason);
 }
@@ -86,16 +105,29 @@ void Roster::look_at(int rank, nanoseconds passed) {
   const std::uint64_t beats = cell.beats;
   peer.silent = beats == peer.beats ? peer.silent + passed : nanoseconds(0);
   peer.beats = beats;
-  if (peer.silent < limits_.silence) return;
-  give_up(rank, fmt::format("it gave no sign of life for {} s", seconds(peer.silent)));
+  if (peer.silent >= limits_.silence) {
+    return give_up(rank, fmt::format("it gave no sign of life for {} s", seconds(peer.silent)));
+  }
+  look_for_hang(rank, passed);
+}
+
+void Roster::look_for_hang(int rank, nanoseconds passed) {
+  const RankCell& cell = cells_[static_cast<std::size_t>(rank)];
+  Peer& peer = peers_[static_cast<std::size_t>(rank)];
+  const std::uint64_t progress = cell.progress;
+  const bool awaited = inside_call() && !patient_ && cell.long_works.load() == 0;
+  peer.idle = awaited && progress == peer.progress ? peer.idle + passed : nanoseconds(0);
+  peer.progress = progress;
+  if (peer.idle < std::max(limits_.hang, kLongest * milliseconds(cell.longest_ms))) return;
+  give_up(rank, fmt::format("it got no further for {} s while rank {} waited", seconds(peer.idle),
+                            rank_));
 }
 
 void Roster::look_for_stall(nanoseconds passed) {
   const std::uint64_t call = own().calls;
-  const bool inside = call % 2 == 1;
-  const bool together = inside && std::all_of(cells_.begin(), cells_.end(), [&](const RankCell& c) {
-                          return c.calls.load() == call;
-                        });
+  const bool together =
+      inside_call() && std::all_of(cells_.begin(), cells_.end(),
+                                   [&](const RankCell& c) { return c.calls.load() == call; });
   stalled_ = together && call == stalled_call_ ? stalled_ + passed : nanoseconds(0);
   stalled_call_ = call;
   if (stalled_ < limits_.stall) return;

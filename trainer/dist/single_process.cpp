@@ -13,6 +13,9 @@ class SingleProcess final : public Communicator {
   std::vector<std::string> gather(const std::string& bytes) override { return {bytes}; }
   std::int64_t max(std::int64_t value) override { return value; }
   void require_all() override {}
+  void note_progress() override {}
+  void begin_long_work() override {}
+  void end_long_work() override {}
   std::optional<Departure> departure() const override { return std::nullopt; }
   int leave(const Farewell& farewell) override { return farewell.exit_code; }
 };

@@ -43,9 +43,12 @@ class MpiRanks : public testing::Test {
     ::kill(pid, number);
     const int code = job.wait();
     EXPECT_LT(Clock::now() - lost, kMostToEnd);
-    while (::kill(pid, 0) == 0 && Clock::now() - lost < kMostToEnd) std::this_thread::yield();
-    EXPECT_NE(::kill(pid, 0), 0) << "the lost rank is still there";
+    expect_gone(pid, lost);
     return code;
+  }
+  static void expect_gone(pid_t pid, Clock::time_point since) {
+    while (::kill(pid, 0) == 0 && Clock::now() - since < kMostToEnd) std::this_thread::yield();
+    EXPECT_NE(::kill(pid, 0), 0) << "the lost rank is still there";
   }
   TemporaryFolder folder_;
 };
@@ -70,6 +73,23 @@ TEST_F(MpiRanks, LearnWhyOneOfThemLeft) {
 TEST_F(MpiRanks, EndWithinFifteenSecondsWhenOneIsStopped) {
   EXPECT_EQ(lose(1, SIGSTOP), 75);
   EXPECT_EQ(lose(0, SIGSTOP), 75);
+}
+
+TEST_F(MpiRanks, EndWhenOneOfThemLivesAndGetsNoFurther) {
+  for (const int stuck : {0, 1}) {
+    const fs::path file = folder_ / fmt::format("stuck-{}", stuck);
+    const Clock::time_point begun = Clock::now();
+    const ProcessResult result =
+        run_process(probe(3, {"hang", std::to_string(stuck), file.string()}));
+    EXPECT_EQ(result.exit_code, 75) << result.output;
+    EXPECT_NE(result.output.find(fmt::format("rank {} of 3: it got no further", stuck)),
+              std::string::npos)
+        << result.output;
+    pid_t pid = 0;
+    std::ifstream(file) >> pid;
+    ASSERT_GT(pid, 0);
+    expect_gone(pid, begun);
+  }
 }
 
 TEST_F(MpiRanks, EndWithinFifteenSecondsWhenOneIsKilled) {

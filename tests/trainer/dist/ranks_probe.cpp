@@ -2,9 +2,9 @@
 // 0 where they are kept, and says what is not.
 //   ranks_probe                 all calls, with values known beforehand
 //   ranks_probe fault RANK      RANK leaves with 78; the others must learn why
-//   ranks_probe wait RANK FILE  all but RANK wait for it in a barrier; RANK writes its pid into
-//   FILE
-//                               and computes until it is killed
+//   ranks_probe wait RANK FILE  all but RANK wait in a barrier; RANK writes its pid into FILE and
+//                               computes until it is killed
+//   ranks_probe hang RANK FILE  the same; a rank that gets no further is given up after 2 s
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -115,9 +115,12 @@ int probe_wait(Communicator& ranks, int busy, const std::string& file) {
 
 int main(int argc, char** argv) try {
   const std::vector<std::string> words(argv, argv + argc);
-  const auto ranks = join_ranks();
+  const bool hang = words.size() > 3 && words[1] == "hang";
+  RosterLimits limits;
+  if (hang) limits.hang = std::chrono::seconds(2);
+  const auto ranks = join_ranks(limits);
   if (words.size() > 2 && words[1] == "fault") return probe_fault(*ranks, std::stoi(words[2]));
-  if (words.size() > 3 && words[1] == "wait") {
+  if (hang || (words.size() > 3 && words[1] == "wait")) {
     return probe_wait(*ranks, std::stoi(words[2]), words[3]);
   }
   return probe_calls(*ranks);

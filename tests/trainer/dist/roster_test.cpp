@@ -48,15 +48,87 @@ class RosterOfThree : public testing::Test {
     return "";
   }
   void beat(std::size_t rank) { ++cells_[rank].beats; }
+  void beat_all() { beat(1), beat(2); }
+  // Rank 0 waits for rank 1; rank 2 waits, too.
+  void wait_for_first() {
+    roster_.enter_call();
+    cells_[2].calls = 1;
+  }
 
   HandClock clock_;
   std::array<RankCell, 3> cells_;
   Roster roster_;
 };
 
-TEST_F(RosterOfThree, BeatingRanksMayTakeAsLongAsTheyLike) {
-  EXPECT_EQ(watch(std::chrono::hours(1), [this] { beat(1), beat(2); }), "");
+TEST_F(RosterOfThree, BeatingRanksNobodyWaitsForMayTakeAsLongAsTheyLike) {
+  EXPECT_EQ(watch(std::chrono::hours(1), [this] { beat_all(); }), "");
   EXPECT_FALSE(roster_.departure().has_value());
+}
+
+TEST_F(RosterOfThree, ABeatingRankThatGetsNoFurtherIsGivenUpAfterTenMinutesOfWaiting) {
+  const auto stuck = [this] { beat_all(), ++cells_[2].progress; };
+  EXPECT_EQ(watch(seconds(500), stuck), "");  // not waited for yet
+  wait_for_first();
+  EXPECT_EQ(watch(seconds(599), stuck), "");
+  EXPECT_EQ(watch(seconds(2), stuck),
+            "rank 1 of 3: it got no further for 600 s while rank 0 waited");
+  ASSERT_TRUE(roster_.departure().has_value());
+  EXPECT_EQ(roster_.departure()->rank, 1);
+  EXPECT_EQ(roster_.departure()->exit_code, 75);
+}
+
+TEST_F(RosterOfThree, ARankThatGetsOnMayTakeAsLongAsItLikes) {
+  wait_for_first();
+  int looks = 0;
+  EXPECT_EQ(watch(std::chrono::hours(2),
+                  [&] {
+                    beat_all(), ++cells_[2].progress;
+                    if (++looks % 5'000 == 0) ++cells_[1].progress;  // every 500 s
+                  }),
+            "");
+}
+
+TEST_F(RosterOfThree, ARankThatIsSlowByNatureIsWaitedForTwentyTimesAsLong) {
+  const auto stuck = [this] { beat_all(), ++cells_[2].progress; };
+  cells_[1].longest_ms = 60'000;
+  wait_for_first();
+  EXPECT_EQ(watch(seconds(1'199), stuck), "");
+  EXPECT_EQ(watch(seconds(2), stuck),
+            "rank 1 of 3: it got no further for 1200 s while rank 0 waited");
+}
+
+TEST_F(RosterOfThree, LongWorkAndTheLastCallAreWaitedFor) {
+  const auto stuck = [this] { beat_all(), ++cells_[2].progress; };
+  wait_for_first();
+  cells_[1].long_works = 1;
+  EXPECT_EQ(watch(std::chrono::hours(2), stuck), "");
+  cells_[1].long_works = 0;
+  EXPECT_EQ(watch(seconds(599), stuck), "");
+  roster_.expect_the_end();
+  EXPECT_EQ(watch(std::chrono::hours(2), stuck), "");
+}
+
+TEST_F(RosterOfThree, ShowsHowLongItTakesFromOneSignOfProgressToTheNext) {
+  const auto shown = [this] { return cells_[0].progress.load(); };
+  clock_.advance(seconds(7));
+  std::uint64_t before = shown();
+  roster_.note_progress();
+  EXPECT_GT(shown(), before);
+  EXPECT_EQ(cells_[0].longest_ms, 7'000);
+  clock_.advance(seconds(3));
+  roster_.enter_call();
+  EXPECT_EQ(cells_[0].longest_ms, 7'000);
+  roster_.end_call();
+  // Long work is no measure of the others.
+  roster_.begin_long_work();
+  EXPECT_EQ(cells_[0].long_works, 1);
+  clock_.advance(seconds(100));
+  before = shown();
+  roster_.end_long_work();
+  EXPECT_GT(shown(), before);
+  EXPECT_EQ(cells_[0].long_works, 0);
+  roster_.note_progress();
+  EXPECT_EQ(cells_[0].longest_ms, 7'000);
 }
 
 TEST_F(RosterOfThree, ASilentRankIsGivenUpAfterEightSeconds) {
@@ -100,7 +172,10 @@ TEST_F(RosterOfThree, LastWordsReachTheOthersWithTheirCode) {
 }
 
 TEST_F(RosterOfThree, AllInOneCallWithoutAnEndIsAStall) {
-  const auto alive = [this] { beat(1), beat(2); };
+  const auto alive = [this] {
+    beat_all();
+    for (RankCell& cell : cells_) ++cell.progress;
+  };
   roster_.enter_call();
   cells_[1].calls = 1;
   EXPECT_EQ(watch(std::chrono::hours(1), alive), "");  // rank 2 still computes
@@ -112,8 +187,8 @@ TEST_F(RosterOfThree, AllInOneCallWithoutAnEndIsAStall) {
 
 TEST_F(RosterOfThree, CallsThatEndAreNoStall) {
   const auto working = [this] {
-    beat(1), beat(2);
-    for (RankCell& cell : cells_) cell.calls += 2;
+    beat_all();
+    for (RankCell& cell : cells_) cell.calls += 2, ++cell.progress;
   };
   for (RankCell& cell : cells_) cell.calls = 1;
   EXPECT_EQ(watch(std::chrono::hours(1), working), "");

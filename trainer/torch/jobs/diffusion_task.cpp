@@ -54,6 +54,7 @@ std::optional<Validation> prepare_validation(RunContext& run, const Dataset& dat
   if (!val || val->items().empty()) return std::nullopt;
   const c10::NoGradGuard no_grad;
   run.check_stop();
+  const LongWork encoding(run.ranks());
   Validation validation;
   std::vector<AmplitudeImage> images;
   std::vector<std::array<float, 6>> conditionings;
@@ -207,6 +208,7 @@ UpdateReport DiffusionTask::update(long index) {
   std::vector<MicroLosses> passes;
   const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
+    state_->run.ranks().require_all();
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
     const TrainBatch batch = state_->batch_of(samples, recorded);
     if (recorded) record->add(batch);
@@ -230,6 +232,7 @@ std::optional<double> DiffusionTask::validate() {
                                         : state_->text.encode(state_->validation->prompts);
   double sum = 0;
   for (std::int64_t stratum = 0; stratum < kStrata; ++stratum) {
+    state_->run.ranks().note_progress();
     const TrainBatch batch =
         to_device(state_->validation_batch(stratum, conditioning), device_of(pipeline));
     sum += state_->step.losses(batch).diffusion.to(at::kDouble).mean().item<double>();

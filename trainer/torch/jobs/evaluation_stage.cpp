@@ -109,6 +109,7 @@ class Evaluation {
       }
     }
     run_.check_stop();
+    const LongWork measuring(run_.ranks());
     return evaluate(input_);
   }
   const std::string& hash() const { return protocol_.block["hash"].get_ref<const std::string&>(); }

@@ -111,7 +111,7 @@ class Job {
       run_.warn("data.flip both mirrors range too: shadows and layover fall on both sides");
     }
     run_.stage("load", 0, 1);
-    model_.emplace(load_model(config_.model_path));
+    load();
     run_.events().write("digests", {{"data", data_.digest()}, {"model", model_->digest}});
     require_agreement(run_.ranks(), {{"config_hash", config_hash_},
                                      {"data", data_.digest()},
@@ -140,6 +140,11 @@ class Job {
   }
 
  private:
+  void load() {
+    const LongWork reading(run_.ranks());
+    model_.emplace(load_model(config_.model_path));
+  }
+
   std::string absolute_model_path() const {
     return std::filesystem::absolute(config_.model_path).lexically_normal().string();
   }

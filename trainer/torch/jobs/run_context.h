@@ -37,8 +37,11 @@ class RunContext {
   // Every rank must ask.
   bool stop_agreed();
   bool checkpoint_agreed() { return ranks().any(signals_.take_checkpoint_request()); }
-  // After stop_agreed(), or a stop that was asked of this rank.
-  bool stopping() { return stop_agreed_ || signals_.stop_requested(); }
+  // After stop_agreed(), or a stop that was asked of this rank. Who asks gets on.
+  bool stopping() {
+    ranks().note_progress();
+    return stop_agreed_ || signals_.stop_requested();
+  }
 
   // Throws Error(busy) once a stop was asked for: the way out of a stage without updates. Throws
   // Error(unreachable) once a rank has departed.

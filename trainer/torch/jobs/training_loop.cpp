@@ -160,6 +160,7 @@ class TrainingLoop {
 
   void save() {
     if (saved_ == state_.step || !run_.ranks().first()) return;
+    const LongWork writing(run_.ranks());
     CheckpointContents contents;
     contents.step = state_.step;
     contents.state = state_.to_json();

@@ -120,6 +120,7 @@ UpdateReport VaeTask::update(long index) {
   std::vector<MicroLosses> passes;
   const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
+    state_->run.ranks().require_all();
     const std::vector<StreamSample> samples = state_->stream.samples(pass);
     const TrainBatch batch = state_->batch_of(samples);
     if (recorded) record->add(to_device(batch, at::kCPU));
@@ -139,6 +140,7 @@ std::optional<double> VaeTask::validate() {
   const std::size_t count = std::min(kValImages, state_->validation->items().size());
   double sum = 0;
   for (std::size_t begin = 0; begin < count; begin += kChunk) {
+    state_->run.ranks().note_progress();
     std::vector<AmplitudeImage> images;
     std::vector<std::int64_t> indices;
     for (std::size_t i = begin; i < std::min(begin + kChunk, count); ++i) {
