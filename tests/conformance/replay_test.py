@@ -183,6 +183,9 @@ class StepTest(ReplayTest):
             "adapters": CASES["networks"]["unet_lora_transformer_conv"],
             "attention": CASES["networks"]["unet_lora_attn"],
             "refined": CASES["paper"]["joint_last_phase"],
+            "text_full": CASES["networks"]["text_full"],
+            "tokens": CASES["tokens"]["token_from_the_mean"],
+            "vae": next(iter(CASES["vae"].values())),
         }.items():
             with self.subTest(name):
                 inputs, init = make_inputs(setup), make_init(self.model, setup)

@@ -60,6 +60,22 @@ struct Level {
   const Layer* resample = nullptr;  // nullptr in the last level
 };
 
+at::Tensor pass(const std::vector<ResnetBlock>& resnets, at::Tensor x, Activations activations) {
+  for (const ResnetBlock& resnet : resnets) {
+    x = run_block(activations, x, [&resnet](const at::Tensor& h) { return resnet(h, {}); });
+  }
+  return x;
+}
+
+at::Tensor pass(const Middle& middle, const at::Tensor& x, Activations activations) {
+  return run_block(activations, x, [&middle](const at::Tensor& h) { return middle(h); });
+}
+
+// The stride-2 convolution sees one row and column of zeros at the right and bottom only.
+at::Tensor downsample(const at::Tensor& x, const Layer& conv) {
+  return conv(at::constant_pad_nd(x, {0, 1, 0, 1}));
+}
+
 std::vector<Level> make_levels(Component& owner, const std::string& prefix,
                                const std::vector<int>& widths, int resnets,
                                const VaeConfig& config) {
@@ -96,14 +112,15 @@ struct Encoder {
         conv_out(owner.add_conv("encoder.conv_out", config.block_out_channels.back(),
                                 2L * config.latent_channels, 3, 1, 1)) {}
 
-  at::Tensor operator()(const at::Tensor& pixels) const {
+  at::Tensor operator()(const at::Tensor& pixels, Activations activations) const {
     at::Tensor x = (*conv_in)(pixels);
     for (const Level& level : levels) {
-      for (const ResnetBlock& resnet : level.resnets) x = resnet(x, {});
-      // The stride-2 convolution sees one row and column of zeros at the right and bottom only.
-      if (level.resample != nullptr) x = (*level.resample)(at::constant_pad_nd(x, {0, 1, 0, 1}));
+      x = pass(level.resnets, x, activations);
+      if (level.resample == nullptr) continue;
+      x = run_block(activations, x,
+                    [&level](const at::Tensor& h) { return downsample(h, *level.resample); });
     }
-    return (*conv_out)(norm_out.silu(middle(x)));
+    return (*conv_out)(norm_out.silu(pass(middle, x, activations)));
   }
 
   const Layer* conv_in;
@@ -127,15 +144,17 @@ struct Decoder {
         conv_out(owner.add_conv("decoder.conv_out", config.block_out_channels[0],
                                 config.out_channels, 3, 1, 1)) {}
 
-  at::Tensor operator()(const at::Tensor& latents) const {
-    at::Tensor x = middle((*conv_in)(latents));
+  at::Tensor operator()(const at::Tensor& latents, Activations activations) const {
+    at::Tensor x = pass(middle, (*conv_in)(latents), activations);
     for (const Level& level : levels) {
-      for (const ResnetBlock& resnet : level.resnets) x = resnet(x, {});
-      if (level.resample != nullptr) {
-        x = upsample(x, 2 * x.size(2), 2 * x.size(3), *level.resample);
-      }
+      x = pass(level.resnets, x, activations);
+      if (level.resample == nullptr) continue;
+      x = run_block(activations, x, [&level](const at::Tensor& h) {
+        return upsample(h, 2 * h.size(2), 2 * h.size(3), *level.resample);
+      });
     }
-    return (*conv_out)(norm_out.silu(x));
+    return run_block(activations, x,
+                     [this](const at::Tensor& h) { return (*conv_out)(norm_out.silu(h)); });
   }
 
   const Layer* conv_in;
@@ -172,12 +191,12 @@ Autoencoder::~Autoencoder() = default;
 
 Moments Autoencoder::encode(const at::Tensor& pixels) const {
   const std::vector<at::Tensor> halves =
-      (*blocks_->quant_conv)(blocks_->encoder(pixels)).chunk(2, 1);
+      (*blocks_->quant_conv)(blocks_->encoder(pixels, activations_)).chunk(2, 1);
   return {halves[0], halves[1].clamp(kLeastLogVariance, kGreatestLogVariance)};
 }
 
 at::Tensor Autoencoder::decode(const at::Tensor& latents) const {
-  return blocks_->decoder((*blocks_->post_quant_conv)(latents));
+  return blocks_->decoder((*blocks_->post_quant_conv)(latents), activations_);
 }
 
 void Autoencoder::set_scaling_factor(double factor) {

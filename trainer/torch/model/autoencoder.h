@@ -4,6 +4,7 @@
 
 #include "trainer/core/config/model_config.h"
 #include "trainer/torch/model/component.h"
+#include "trainer/torch/model/recompute.h"
 
 namespace sarsweep::trainer {
 
@@ -23,12 +24,16 @@ class Autoencoder : public Component {
   Moments encode(const at::Tensor& pixels) const;  // [B,3,H,W] in [-1,1]
   at::Tensor decode(
       const at::Tensor& latents) const;  // [B,4,h,w] unscaled -> [B,3,H,W], not clamped
+  // Of resnets, middle blocks and resamplers; keep at first.
+  void set_activations(Activations activations) { activations_ = activations; }
+  Activations activations() const { return activations_; }
   const VaeConfig& config() const { return config_; }
   void set_scaling_factor(double factor);  // config and its json
 
  private:
   struct Blocks;
   VaeConfig config_;
+  Activations activations_ = Activations::keep;
   std::unique_ptr<Blocks> blocks_;
 };
 

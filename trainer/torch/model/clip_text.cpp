@@ -92,7 +92,10 @@ ClipText::~ClipText() = default;
 
 TextFeatures ClipText::forward(const at::Tensor& ids, at::ScalarType type) const {
   at::Tensor x = (embed(ids) + layers_->positions.narrow(0, 0, ids.size(1))).to(type);
-  for (std::size_t i = 0; i + 1 < layers_->encoder.size(); ++i) x = layers_->encoder[i](x);
+  for (std::size_t i = 0; i + 1 < layers_->encoder.size(); ++i) {
+    const EncoderLayer& layer = layers_->encoder[i];
+    x = run_block(activations_, x, [&layer](const at::Tensor& h) { return layer(h); });
+  }
   TextFeatures features{x, {}};
   if (layers_->projection == nullptr) return features;  // Nobody reads the last layer.
 

@@ -6,6 +6,7 @@
 
 #include "trainer/core/config/model_config.h"
 #include "trainer/torch/model/component.h"
+#include "trainer/torch/model/recompute.h"
 
 namespace sarsweep::trainer {
 
@@ -27,6 +28,10 @@ class ClipText : public Component {
   ClipText(ClipText&&) noexcept;
   ClipText& operator=(ClipText&&) noexcept;
   ~ClipText();
+
+  // Of the layers whose output the next one alone reads; keep at first.
+  void set_activations(Activations activations) { activations_ = activations; }
+  Activations activations() const { return activations_; }
 
   // ids [B,77] int64; computes in `type`.
   TextFeatures forward(const at::Tensor& ids, at::ScalarType type = at::kFloat) const;
@@ -51,6 +56,7 @@ class ClipText : public Component {
   ClipTextConfig config_;
   std::unique_ptr<Layers> layers_;
   Pooling pooling_;
+  Activations activations_ = Activations::keep;
   std::vector<std::int64_t> token_ids_;
   at::Tensor token_rows_;
 };

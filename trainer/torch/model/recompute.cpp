@@ -2,6 +2,7 @@
 
 #include <ATen/core/ivalue.h>
 #include <ATen/ops/alias.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -51,6 +52,11 @@ struct Recompute : torch::autograd::Function<Recompute> {
   }
 };
 
+at::Tensor recompute(const at::Tensor& x, const at::Tensor& condition, const Block& block) {
+  const at::Tensor witness = at::zeros({1}, x.options()).set_requires_grad(true);
+  return Recompute::apply(x, condition, witness, block);
+}
+
 }  // namespace
 
 // The alias gathers what the block's own uses of a tensor send back before it joins the others':
@@ -59,8 +65,17 @@ at::Tensor run_block(Activations activations, const at::Tensor& x, const at::Ten
                      Block block) {
   if (!c10::GradMode::is_enabled()) return block(x, condition);
   if (activations == Activations::keep) return block(at::alias(x), at::alias(condition));
-  const at::Tensor witness = at::zeros({1}, x.options()).set_requires_grad(true);
-  return Recompute::apply(x, condition, witness, block);
+  return recompute(x, condition, block);
+}
+
+at::Tensor run_block(Activations activations, const at::Tensor& x,
+                     std::function<at::Tensor(const at::Tensor& x)> block) {
+  if (!c10::GradMode::is_enabled() || activations == Activations::keep) return block(x);
+  const at::Tensor no_condition = at::empty({0}, x.options());  // a node takes no undefined tensor
+  return recompute(x, no_condition,
+                   [block = std::move(block)](const at::Tensor& h, const at::Tensor& /*none*/) {
+                     return block(h);
+                   });
 }
 
 }  // namespace sarsweep::trainer

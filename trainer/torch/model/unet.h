@@ -26,6 +26,7 @@ class UNet : public Component {
   const UNetConfig& config() const { return config_; }
   // Of resnets and transformer blocks; keep at first.
   void set_activations(Activations activations) { activations_ = activations; }
+  Activations activations() const { return activations_; }
 
  private:
   struct Blocks;

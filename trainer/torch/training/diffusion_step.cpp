@@ -40,6 +40,20 @@ at::Device device_of(const Component& component) {
   return component.parameters().front().second.device();
 }
 
+bool trains(const NetworkConfig& network) { return network.mode != TrainMode::frozen; }
+
+// Where no gradient passes there is nothing to save, and a recomputed block would ask for one.
+void choose_activations(Pipeline& pipeline, const RunConfig& config) {
+  const auto recomputed_if = [&](bool passed) {
+    return config.train.recompute_blocks && passed ? Activations::recompute : Activations::keep;
+  };
+  const bool token = config.token.train;
+  pipeline.text_encoder.set_activations(recomputed_if(trains(config.text_encoder_1) || token));
+  pipeline.text_encoder_2.set_activations(recomputed_if(trains(config.text_encoder_2) || token));
+  pipeline.unet.set_activations(recomputed_if(trains(config.unet) || trains_text(config)));
+  pipeline.vae.set_activations(recomputed_if(config.vae.mode == VaeMode::decoder));
+}
+
 at::Tensor per_image(const at::Tensor& values) { return values.view({-1, 1, 1, 1}); }
 
 }  // namespace
@@ -59,8 +73,7 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
   const Pooling pooling = config.pool_at_greatest_id ? Pooling::argmax : Pooling::first_eos;
   pipeline.text_encoder.set_pooling(pooling);
   pipeline.text_encoder_2.set_pooling(pooling);
-  pipeline.unet.set_activations(config.train.recompute_blocks ? Activations::recompute
-                                                              : Activations::keep);
+  choose_activations(pipeline, config);
   pipeline.scheduler.set_prediction_type(prediction_ == Prediction::velocity ? "v_prediction"
                                                                              : "epsilon");
   // Who drops no caption teaches nothing about the empty one: the model's own answer stays.

@@ -20,7 +20,10 @@ VaeStep::VaeStep(Pipeline& pipeline, const RunConfig& config, LrSchedule schedul
     : pipeline_(pipeline),
       config_(config.vae),
       stretch_(stretch_kind(config.stretch)),
-      rule_(select_trainable(pipeline, config, seed), config.train, schedule) {}
+      rule_(select_trainable(pipeline, config, seed), config.train, schedule) {
+  pipeline.vae.set_activations(config.train.recompute_blocks ? Activations::recompute
+                                                             : Activations::keep);
+}
 
 MicroLosses VaeStep::micro(const TrainBatch& batch, std::int64_t images_of_update) {
   const MicroLosses losses = forward(batch);

@@ -14,6 +14,7 @@
 
 #include "schema/base/error.h"
 #include "schema/base/philox.h"
+#include "tests/trainer/torch/live_bytes.h"
 #include "trainer/torch/files/pipeline_folder.h"
 
 namespace sarsweep::trainer {
@@ -194,6 +195,47 @@ TEST_F(DiffusionStepTest, APassWaitsForNothing) {
     EXPECT_EQ(Waits::seen(), std::vector<std::string>{}) << mode;
     subject.rule().apply(0);
     EXPECT_FALSE(Waits::seen().empty()) << "nothing is counted";
+  }
+}
+
+TEST_F(DiffusionStepTest, BlocksAreRecomputedInWhatAGradientPassesAndSaveMemory) {
+  const Activations again = Activations::recompute, keep = Activations::keep;
+  struct Row {
+    json config;
+    Activations unet, text, text_2, vae;
+  };
+  const json frozen = {{"mode", "frozen"}}, lora = {{"mode", "lora"}};
+  const std::vector<Row> rows = {
+      {{{"unet", lora}}, again, keep, keep, keep},
+      {{{"unet", frozen}, {"text_encoder_2", lora}}, again, keep, again, keep},
+      {{{"unet", frozen}, {"token", {{"text", "<SAR>"}, {"train", true}}}},
+       again,
+       again,
+       again,
+       keep},
+      {{{"unet", frozen}, {"vae", {{"mode", "decoder"}}}}, keep, keep, keep, again}};
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.config.dump());
+    std::int64_t most[2] = {};
+    for (const bool block : {false, true}) {
+      json config = row.config;
+      config["train"]["gradient_checkpointing"] = block ? "block" : "none";
+      DiffusionStep subject = step(config);
+      TrainBatch given = batch();
+      given.conditioning.reset();
+      given.input_ids = given.input_ids_2 = at::full({4, 77}, 49407, at::kLong);
+      given.pixels = normals("pixels", {4, 3, 64, 64});
+      const tests::LiveBytes bytes;
+      subject.micro(given, 4);
+      most[block ? 1 : 0] = bytes.most();
+      const auto expected = [&](Activations wanted) { return block ? wanted : keep; };
+      EXPECT_EQ(pipeline_->unet.activations(), expected(row.unet));
+      EXPECT_EQ(pipeline_->text_encoder.activations(), expected(row.text));
+      EXPECT_EQ(pipeline_->text_encoder_2.activations(), expected(row.text_2));
+      EXPECT_EQ(pipeline_->vae.activations(), expected(row.vae));
+      subject.rule().discard();
+    }
+    EXPECT_LT(most[1], 0.7 * static_cast<double>(most[0]));
   }
 }
 
