@@ -323,6 +323,24 @@ class Runs(Files):
         self.assertGreater(changed, 50)
 
 
+class Variants(Files):
+    def test_as_diffusers_saves_them_whole_and_in_shards(self):
+        pipe = self.load(self.init())
+        for variant, dtype, size in (("fp16", torch.float16, None), ("bf16", torch.bfloat16, None),
+                                     ("bf16", torch.bfloat16, "500KB"), (None, torch.float32, "500KB")):
+            with self.subTest(variant=variant, shards=size):
+                saved = self.folder / f"{variant}-{size}"
+                pipe.to(dtype).save_pretrained(saved, variant=variant, max_shard_size=size or "10GB")
+                indices = list(saved.rglob("*.index*.json"))
+                self.assertEqual(len(indices), 4 if size else 0, indices)
+                ours = convert(saved, self.folder / f"{saved.name}-ours", "folder", "--dtype", "fp32")
+                for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
+                    stored = load_file(next((ours / part).glob("*.safetensors")))
+                    for name, value in getattr(pipe, part).state_dict().items():
+                        known = name if name in stored else f"text_model.{name}"
+                        self.assertTrue(torch.equal(stored[known], value.float()), name)
+
+
 class Refusals(Files):
     def test_what_cannot_be_converted_is_said_and_nothing_written(self):
         model = self.init()

@@ -14,7 +14,7 @@ namespace sarsweep::trainer {
 
 // The config documents of a diffusers folder, keyed as preset_configs() does.
 nlohmann::json read_configs(const std::filesystem::path& folder);
-// Reads a diffusers folder (sharded index, fp16 variant files, both text-encoder prefixes and the
+// Reads a diffusers folder (sharded index, fp16 and bf16 variant files, both text-encoder prefixes and the
 // old VAE attention names included), one tensor after the other: no more memory than the model and
 // its largest tensor. Weights become fp32. Throws Error(invalid) with a named list of missing or
 // unexpected keys.

@@ -79,7 +79,7 @@ std::vector<fs::path> files_of_index(const fs::path& index) {
 
 std::vector<fs::path> find_files(WeightKind kind, const fs::path& folder) {
   const std::string stem = stem_of(kind);
-  for (const std::string variant : {"", ".fp16"}) {
+  for (const std::string variant : {"", ".fp16", ".bf16"}) {
     const fs::path single = folder / (stem + variant + ".safetensors");
     if (fs::exists(single)) return {single};
     const fs::path index = folder / (stem + ".safetensors.index" + variant + ".json");

@@ -74,19 +74,42 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return at == std::string::npos ? text : text.replace(at, from.size(), to);
 }
 
-TEST_F(WeightFiles, VaeAttentionIsReadUnderItsOldNames) {
+std::string old_vae_name(const std::string& name) {
+  std::string old = replaced(name, ".to_q.", ".query.");
+  old = replaced(old, ".to_k.", ".key.");
+  old = replaced(old, ".to_v.", ".value.");
+  return replaced(old, ".to_out.0.", ".proj_attn.");
+}
+
+// Of the VAE's attentions.
+bool is_projection(const std::string& name, const at::Tensor& tensor) {
+  return name.find(".attentions.") != std::string::npos && tensor.dim() == 2;
+}
+
+TEST_F(WeightFiles, VaeAttentionIsReadUnderItsOldNamesAndAsConvolutions) {
+  constexpr std::int64_t kProjections = 8;  // four each of encoder and decoder
   const Autoencoder source = tiny_vae(1);
-  NamedTensors old;
-  for (const auto& [name, tensor] : source.parameters()) {
-    std::string renamed = replaced(name, ".to_q.", ".query.");
-    renamed = replaced(renamed, ".to_k.", ".key.");
-    renamed = replaced(renamed, ".to_v.", ".value.");
-    old.emplace_back(replaced(renamed, ".to_out.0.", ".proj_attn."), tensor);
+  for (const std::int64_t kernel : {0, 1, 3}) {  // 0: matrices
+    NamedTensors old;
+    std::int64_t convolutions = 0;
+    for (const auto& [name, tensor] : source.parameters()) {
+      const bool convolution = kernel > 0 && is_projection(name, tensor);
+      const at::Tensor stored =
+          convolution ? tensor.view({tensor.size(0), -1, 1, 1}).repeat({1, 1, kernel, kernel})
+                      : tensor;
+      if (convolution) ++convolutions;
+      old.emplace_back(old_vae_name(name), stored);
+    }
+    EXPECT_EQ(convolutions, kernel > 0 ? kProjections : 0);
+    save(WeightKind::vae, old);
+    Autoencoder target = tiny_vae(2);
+    if (kernel == 3) {
+      EXPECT_THAT(refusal(target, WeightKind::vae), HasSubstr(".query.weight' has shape"));
+      continue;
+    }
+    load_weights(target, WeightKind::vae, folder_);
+    expect_equal(source, target);
   }
-  save(WeightKind::vae, old);
-  Autoencoder target = tiny_vae(2);
-  load_weights(target, WeightKind::vae, folder_);
-  expect_equal(source, target);
 }
 
 TEST_F(WeightFiles, TextEncodersAreReadWithAndWithoutPrefixAndWithPositionIds) {
@@ -124,6 +147,41 @@ TEST_F(WeightFiles, ShardsAreReadThroughTheirIndex) {
   map["x"] = "../b.safetensors";
   write_file_atomically(index, nlohmann::json{{"weight_map", map}}.dump());
   EXPECT_THAT(refusal(target, WeightKind::vae), HasSubstr("../b.safetensors"));
+}
+
+TEST_F(WeightFiles, VariantsAreReadInOneFileAndInShards) {
+  const Autoencoder source = tiny_vae(1);
+  const std::pair<std::string, DType> variants[] = {{"fp16", DType::f16}, {"bf16", DType::bf16}};
+  for (const auto& [variant, dtype] : variants) {
+    SCOPED_TRACE(variant);
+    const fs::path single = folder_ / ("diffusion_pytorch_model." + variant + ".safetensors");
+    save_tensors(single, source.parameters(), dtype);
+    Autoencoder whole = tiny_vae(2), sharded = tiny_vae(3);
+    load_weights(whole, WeightKind::vae, folder_);
+    for (const auto& [name, tensor] : source.parameters()) {
+      const at::Tensor narrow = tensor.to(scalar_type(dtype)).to(at::kFloat);
+      EXPECT_TRUE(narrow.equal(whole.parameter(name))) << name;
+    }
+    fs::remove(single);
+
+    NamedTensors shards[2];
+    nlohmann::json map;
+    const auto shard_name = [&](std::size_t i) {
+      return "diffusion_pytorch_model." + variant + "-0000" + std::to_string(i + 1) +
+             "-of-00002.safetensors";
+    };
+    for (std::size_t i = 0; i < source.parameters().size(); ++i) {
+      shards[i % 2].push_back(source.parameters()[i]);
+      map[source.parameters()[i].first] = shard_name(i % 2);
+    }
+    for (std::size_t i = 0; i < 2; ++i) save_tensors(folder_ / shard_name(i), shards[i], dtype);
+    const fs::path index =
+        folder_ / ("diffusion_pytorch_model.safetensors.index." + variant + ".json");
+    write_file_atomically(index, nlohmann::json{{"weight_map", map}}.dump());
+    load_weights(sharded, WeightKind::vae, folder_);
+    expect_equal(whole, sharded);
+    fs::remove(index);
+  }
 }
 
 TEST_F(WeightFiles, MissingAndUnexpectedTensorsAreNamed) {
