@@ -36,6 +36,7 @@ int main(int argc, char** argv) try {
   add_sample(app, exit_code);
   add_replay(app, exit_code);
   add_bench(app, exit_code);
+  add_selftest(app, exit_code);
   add_convert(app, exit_code);
   add_inspect(app, exit_code);
   try {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -14,19 +15,27 @@
 
 #include "schema/base/philox.h"
 #include "trainer/core/schedule/draws.h"
+#include "trainer/cuda/peak.h"
 #include "trainer/torch/commands/commands.h"
 #include "trainer/torch/commands/op_profile.h"
 #include "trainer/torch/files/pipeline_folder.h"
 #include "trainer/torch/files/vocabulary.h"
+#include "trainer/torch/model/device.h"
+#include "trainer/torch/model/flops.h"
 #include "trainer/torch/training/diffusion_step.h"
 
 namespace sarsweep::trainer {
 namespace {
 
+constexpr double kTera = 1e12;
+
 struct BenchOptions {
-  std::string preset = "tiny", mode = "full", precision = "fp32", vocabulary;
+  std::string preset = "tiny", mode = "full", precision = "fp32", device = "auto", vocabulary;
   std::int64_t updates = 20, warmup = 3, batch = 4, latents = 16, rank = 4;
+  std::optional<double> peak_tflops;
   bool profile = false;
+
+  bool bf16() const { return precision == "bf16"; }
 };
 
 at::Tensor normals(const std::string& purpose, const std::vector<std::int64_t>& shape) {
@@ -99,12 +108,38 @@ nlohmann::json profile_updates(DiffusionStep& step, const TrainBatch& batch, std
   return rows;
 }
 
+// What an image takes, and which share of the device's peak is used: null where that is not known.
+nlohmann::json utilisation(UNet& unet, at::Device device, double images_per_s,
+                           const BenchOptions& options) {
+  const ForwardFlops forward = forward_flops(unet, options.latents);
+  const double flops =
+      options.mode == "lora" ? lora_training_flops(forward) : full_training_flops(forward);
+  const double tflops = flops * images_per_s / kTera;
+  const std::optional<double> peak =
+      options.peak_tflops
+          ? options.peak_tflops
+          : peak_tflops(device_model(device), options.bf16() ? Arithmetic::bf16 : Arithmetic::fp32);
+  nlohmann::json result = {{"device", device_model(device)},
+                           {"tflop_per_image", flops / kTera},
+                           {"tflops", tflops},
+                           {"peak_tflops", nullptr},
+                           {"mfu", nullptr}};
+  if (peak) {
+    result["peak_tflops"] = *peak;
+    result["mfu"] = tflops / *peak;
+  }
+  return result;
+}
+
 nlohmann::json bench(const BenchOptions& options) {
+  const at::Device device = device_named(options.device);
+  keep_fp32_whole();
   Pipeline pipeline =
       init_pipeline(preset_configs(options.preset), 0, vocabulary_file(options.vocabulary));
+  if (!device.is_cpu()) pipeline.unet.to(device, at::kFloat);
   DiffusionStep step(pipeline, bench_config(options), {}, 0);
   const std::int64_t pooled = pipeline.text_encoder_2.config().projection_dim;
-  const TrainBatch batch = make_batch(pipeline.unet.config(), pooled, options);
+  const TrainBatch batch = to_device(make_batch(pipeline.unet.config(), pooled, options), device);
 
   double loss = 0;
   time_updates(step, batch, 0, options.warmup, loss);
@@ -112,6 +147,7 @@ nlohmann::json bench(const BenchOptions& options) {
       time_updates(step, batch, options.warmup, options.updates, loss);
   std::sort(milliseconds.begin(), milliseconds.end());
   const double median = milliseconds[milliseconds.size() / 2];
+  const double images_per_s = 1000.0 * static_cast<double>(options.batch) / median;
   nlohmann::json result = {{"preset", options.preset},
                            {"mode", options.mode},
                            {"precision", options.precision},
@@ -121,8 +157,9 @@ nlohmann::json bench(const BenchOptions& options) {
                            {"threads", at::get_num_threads()},
                            {"step_ms", median},
                            {"step_ms_min", milliseconds.front()},
-                           {"images_per_s", 1000.0 * static_cast<double>(options.batch) / median},
+                           {"images_per_s", images_per_s},
                            {"last_loss", loss}};
+  result.update(utilisation(pipeline.unet, device, images_per_s, options));
   if (options.profile) {
     result["profile"] =
         profile_updates(step, batch, options.warmup + options.updates, options.updates);
@@ -136,6 +173,13 @@ void add_bench(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command =
       app.add_subcommand("bench", "Times the training step on random data; prints JSON");
+  command->add_option("--device", options->device, "auto, cpu, cuda or cuda:<index>")
+      ->capture_default_str();
+  command
+      ->add_option("--peak-tflops", options->peak_tflops,
+                   "What the device computes at most, for the share that is used (mfu); known of "
+                   "some GPUs")
+      ->check(CLI::PositiveNumber);
   command->add_option("--preset", options->preset, "tiny, small or sdxl");
   command->add_option("--mode", options->mode, "Of the UNet")
       ->check(CLI::IsMember({"full", "lora"}));

@@ -16,6 +16,7 @@ void add_train(CLI::App& app, int& exit_code);
 void add_replay(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app, int& exit_code);
 void add_convert(CLI::App& app, int& exit_code);
+void add_selftest(CLI::App& app, int& exit_code);
 void add_inspect(CLI::App& app, int& exit_code);
 
 }  // namespace sarsweep::trainer

@@ -22,6 +22,7 @@
 #include "trainer/torch/jobs/sample_stage.h"
 #include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/jobs/vae_task.h"
+#include "trainer/torch/model/device.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -48,32 +49,21 @@ std::string science_hash(const RunFile& file) {
   return sha256(canonical_json(science));
 }
 
-// "auto", "cpu", "cuda" or "cuda:<index>".
-at::Device device_of(const std::string& wanted) {
-  const bool cuda = at::globalContext().hasCUDA();
-  if (wanted.starts_with("cuda") && !cuda) {
-    throw Error(ErrorCode::invalid,
-                "device is " + wanted + " but this machine or build has none; use cpu or auto",
-                "device");
-  }
-  if (wanted == "cpu" || !cuda) return at::kCPU;
-  return wanted == "auto" ? at::Device(at::kCUDA) : at::Device(wanted);
-}
-
 // Where this rank computes.
 at::Device device_of(const RunFile& file, const Communicator& ranks) {
-  if (file.devices.empty()) return device_of(file.device);
+  if (file.devices.empty()) return device_named(file.device);
   if (file.devices.size() != static_cast<std::size_t>(ranks.size())) {
     throw Error(ErrorCode::invalid,
                 fmt::format("run.json lists {} devices for {} ranks; mpirun needs -n {}",
                             file.devices.size(), ranks.size(), file.devices.size()),
                 "devices");
   }
-  return device_of(file.devices[static_cast<std::size_t>(ranks.rank())]);
+  return device_named(file.devices[static_cast<std::size_t>(ranks.rank())]);
 }
 
 void use_deterministic_algorithms() {
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  keep_fp32_whole();
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 

@@ -321,5 +321,43 @@ TEST_F(UserCommands, EvaluateRefusesBadInput) {
   refused(path("odd/test"), path("odd/val"), "takes multiples of 8", {"--model", model()});
 }
 
+json printed(const ProcessResult& result) {
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  return json::parse(result.output, nullptr, false);
+}
+
+TEST_F(UserCommands, SelftestNamesWhatItComparedAndHowNear) {
+  const json report = printed(trainer({"selftest", "--device", "cpu", "--json"}));
+  EXPECT_EQ(report["device"], "cpu");
+  EXPECT_EQ(report["passed"], true);
+  std::vector<std::string> names;
+  for (const json& check : report["checks"]) {
+    EXPECT_LE(check["error"].get<double>(), check["allowed"].get<double>());
+    names.push_back(check["name"]);
+  }
+  for (const char* name : {"sum of squares", "UNet with LoRA: gradient", "text encoder 2: loss",
+                           "VAE decoder: gradient against differences"}) {
+    EXPECT_THAT(names, testing::Contains(name));
+  }
+  EXPECT_EQ(trainer({"selftest", "--device", "gpu"}).exit_code, kBadInput);
+}
+
+TEST_F(UserCommands, BenchTellsTheShareOfAPeakThatItIsGiven) {
+  const std::vector<std::string> bench = {
+      "bench",    "--updates", "1",
+      "--warmup", "0",         "--device",
+      "cpu",      "--vocab",   open_clip_vocabulary()->string()};
+  const json unknown = printed(trainer(bench));
+  EXPECT_TRUE(unknown["mfu"].is_null());
+  EXPECT_TRUE(unknown["peak_tflops"].is_null());
+  EXPECT_DOUBLE_EQ(unknown["tflops"].get<double>(), unknown["tflop_per_image"].get<double>() *
+                                                        unknown["images_per_s"].get<double>());
+  std::vector<std::string> lora = bench;
+  for (const char* more : {"--mode", "lora", "--peak-tflops", "0.5"}) lora.emplace_back(more);
+  const json known = printed(trainer(lora));
+  EXPECT_DOUBLE_EQ(known["mfu"].get<double>(), known["tflops"].get<double>() / 0.5);
+  EXPECT_LT(known["tflop_per_image"], unknown["tflop_per_image"]);
+}
+
 }  // namespace
 }  // namespace sarsweep::tests
