@@ -21,8 +21,7 @@ void add_train(CLI::App& app, int& exit_code) {
   command->add_option("--record", record->file,
                       "Also writes the inputs of the first updates here, randomness included, for "
                       "`replay` and other implementations");
-  command->add_option("--record-updates", record->updates, "How many, of the first epoch")
-      ->check(CLI::PositiveNumber);
+  command->add_option("--record-updates", record->updates, "How many")->check(CLI::PositiveNumber);
   command->callback([run_dir, record, &exit_code] {
     StopSignals signals;  // before MPI's threads
     const std::unique_ptr<Communicator> ranks = join_ranks();

@@ -147,11 +147,10 @@ class Job {
                   "a checkpoint, has several ranks or no updates");
     }
     const auto images = static_cast<std::int64_t>(data_.items().size());
-    const Accumulation plan{images, config_.train.global_batch, config_.train.tail};
-    record_.emplace(order, plan, lr_schedule_of(config_.train, updates_, images));
+    const RecordedRun run = {lr_schedule_of(config_.train, updates_, images), images};
+    record_.emplace(order, run);
     if (record_->updates() < order.updates) {
-      run_.warn(
-          fmt::format("recording {} updates: the first epoch has no more", record_->updates()));
+      run_.warn(fmt::format("recording {} updates: the run has no more", record_->updates()));
     }
   }
 

@@ -6,13 +6,12 @@
 #include <utility>
 
 #include "trainer/torch/files/tensor_file.h"
-#include "trainer/torch/training/replay.h"
 
 namespace sarsweep::trainer {
 
-UpdateRecord::UpdateRecord(RecordOrder order, const Accumulation& plan, const LrSchedule& schedule)
-    : order_(std::move(order)), schedule_(schedule) {
-  order_.updates = std::min<long>(order_.updates, plan.updates_of(1));
+UpdateRecord::UpdateRecord(RecordOrder order, const RecordedRun& run)
+    : order_(std::move(order)), run_(run) {
+  order_.updates = std::min<long>(order_.updates, run_.schedule.total);
 }
 
 void UpdateRecord::finish(long index) const {
@@ -25,7 +24,7 @@ void UpdateRecord::finish(long index) const {
     for (const NamedTensors& part : parts) rows.push_back(part[i].second);
     whole.emplace_back(parts.front()[i].first, at::cat(rows));
   }
-  save_tensors(order_.file, whole, replay_metadata(schedule_));
+  save_tensors(order_.file, whole, replay_metadata(run_));
 }
 
 }  // namespace sarsweep::trainer

@@ -3,8 +3,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "trainer/core/schedule/accumulation.h"
-#include "trainer/core/schedule/lr_schedule.h"
+#include "trainer/torch/training/replay.h"
 #include "trainer/torch/training/train_batch.h"
 
 namespace sarsweep::trainer {
@@ -17,10 +16,10 @@ struct RecordOrder {
 
 // The inputs of a run's first updates, randomness included, as a file that `replay` reads
 // (training/replay.h): what was really trained, for any other implementation to repeat. It ends
-// with the first pass over the data at the latest: a replay knows no second.
+// with the run at the latest.
 class UpdateRecord {
  public:
-  UpdateRecord(RecordOrder order, const Accumulation& plan, const LrSchedule& schedule);
+  UpdateRecord(RecordOrder order, const RecordedRun& run);
 
   // Whether update `index` is recorded: then add() wants all its passes, captions as ids.
   bool wants(long index) const { return index < order_.updates; }
@@ -31,7 +30,7 @@ class UpdateRecord {
 
  private:
   RecordOrder order_;
-  LrSchedule schedule_;
+  RecordedRun run_;
   std::vector<TrainBatch> passes_;
 };
 

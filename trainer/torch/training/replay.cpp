@@ -53,7 +53,8 @@ std::map<std::string_view, Place> places_of(TrainBatch& batch) {
           {"drop", {&batch.drop, at::kBool}}};
 }
 
-constexpr const char *kShape = "lr_schedule", *kWarmup = "lr_warmup", *kTotal = "lr_updates";
+constexpr const char *kShape = "lr_schedule", *kWarmup = "lr_warmup", *kTotal = "lr_updates",
+                     *kEpoch = "epoch_images";
 const std::map<std::string, LrShape> kShapes = {
     {"constant", LrShape::constant}, {"linear", LrShape::linear}, {"cosine", LrShape::cosine}};
 
@@ -75,10 +76,15 @@ class Replay {
   Replay(Step& step, const TrainBatch& inputs, const TrainConfig& train, std::string term)
       : step_(step), inputs_(inputs), train_(train), term_(std::move(term)) {}
 
-  ReplayResult run() {
-    const Accumulation plan{inputs_.size(), train_.global_batch, train_.tail};
-    const std::int64_t updates = plan.updates_of(1);
-    for (std::int64_t index = 0; index < updates; ++index) update(index, plan.update(index));
+  ReplayResult run(std::int64_t epoch_images) {
+    const Accumulation plan{epoch_images, train_.global_batch, train_.tail};
+    UpdateRange rows;
+    for (std::int64_t index = 0;; ++index) {
+      rows.begin += rows.size;
+      rows.size = plan.update(index).size;
+      if (rows.begin + rows.size > inputs_.size()) break;
+      update(index, rows);
+    }
     result_.weights = step_.rule().weights();
     for (const auto& [name, average] : step_.rule().averages()) {
       result_.weights.emplace_back("ema." + name, average);
@@ -157,16 +163,17 @@ NamedTensors replay_tensors(const TrainBatch& batch) {
   return tensors;
 }
 
-FileMetadata replay_metadata(const LrSchedule& schedule) {
-  FileMetadata metadata = {{kWarmup, std::to_string(schedule.warmup)},
-                           {kTotal, std::to_string(schedule.total)}};
+FileMetadata replay_metadata(const RecordedRun& run) {
+  FileMetadata metadata = {{kWarmup, std::to_string(run.schedule.warmup)},
+                           {kTotal, std::to_string(run.schedule.total)},
+                           {kEpoch, std::to_string(run.epoch_images)}};
   for (const auto& [name, shape] : kShapes) {
-    if (shape == schedule.shape) metadata[kShape] = name;
+    if (shape == run.schedule.shape) metadata[kShape] = name;
   }
   return metadata;
 }
 
-std::optional<LrSchedule> parse_replay_metadata(const FileMetadata& metadata) {
+std::optional<RecordedRun> parse_replay_metadata(const FileMetadata& metadata) {
   const auto shape = metadata.find(kShape);
   if (shape == metadata.end()) return std::nullopt;
   const auto known = kShapes.find(shape->second);
@@ -175,26 +182,30 @@ std::optional<LrSchedule> parse_replay_metadata(const FileMetadata& metadata) {
                                                 "are constant, linear and cosine",
                                                 shape->second));
   }
-  return LrSchedule{known->second, whole_number(metadata, kWarmup), whole_number(metadata, kTotal)};
+  const LrSchedule schedule = {known->second, whole_number(metadata, kWarmup),
+                               whole_number(metadata, kTotal)};
+  return RecordedRun{schedule, metadata.contains(kEpoch) ? whole_number(metadata, kEpoch) : 0};
 }
 
 ReplayResult replay_run(Pipeline& pipeline, const RunConfig& config, std::uint64_t seed,
                         const TrainBatch& inputs, const NamedTensors& init,
-                        const std::optional<LrSchedule>& recorded) {
-  const std::int64_t images = inputs.size();
+                        const std::optional<RecordedRun>& recorded) {
+  const std::int64_t images =
+      recorded && recorded->epoch_images > 0 ? recorded->epoch_images : inputs.size();
   const LrSchedule schedule =
-      recorded.value_or(lr_schedule_of(config.train, total_updates(config.train, images), images));
+      recorded ? recorded->schedule
+               : lr_schedule_of(config.train, total_updates(config.train, images), images);
   if (config.job == "vae") {
     require(inputs.pixels, "pixels");
     require(inputs.posterior_noise, "posterior_noise");
     VaeStep step(pipeline, config, schedule, seed);
     load_tensors_into(step.rule().groups(), init);
-    return Replay<VaeStep>(step, inputs, config.train, "l1").run();
+    return Replay<VaeStep>(step, inputs, config.train, "l1").run(images);
   }
   require_diffusion_inputs(inputs, config);
   DiffusionStep step(pipeline, config, schedule, seed);
   load_tensors_into(step.rule().groups(), init);
-  return Replay<DiffusionStep>(step, inputs, config.train, "diffusion").run();
+  return Replay<DiffusionStep>(step, inputs, config.train, "diffusion").run(images);
 }
 
 }  // namespace sarsweep::trainer

@@ -24,11 +24,16 @@ TrainBatch parse_replay_inputs(const NamedTensors& tensors);
 // The inverse, of a batch whose captions are ids.
 NamedTensors replay_tensors(const TrainBatch& batch);
 
-// The learning rates of the run that a file was recorded of, as the file's metadata, and back:
-// nullopt where there are none, and the rows are a run of their own. Throws Error(invalid).
+// What a file's rows do not tell of the run they were recorded of.
+struct RecordedRun {
+  LrSchedule schedule;
+  std::int64_t epoch_images = 0;  // of its training split; 0: the rows are one epoch
+};
+// As the file's metadata, and back: nullopt where there are none, and the rows are a run of their
+// own. Throws Error(invalid).
 using FileMetadata = std::map<std::string, std::string>;
-FileMetadata replay_metadata(const LrSchedule& schedule);
-std::optional<LrSchedule> parse_replay_metadata(const FileMetadata& metadata);
+FileMetadata replay_metadata(const RecordedRun& run);
+std::optional<RecordedRun> parse_replay_metadata(const FileMetadata& metadata);
 
 struct ReplayResult {
   // {"micro": [{loss, diffusion, rayleigh?, histogram?, anchor?}], "updates": [{loss, grad_norm}]};
@@ -41,13 +46,14 @@ struct ReplayResult {
   NamedTensors first_gradients;  // of update 0, before clipping
 };
 
-// Takes the rows as one epoch of a training split: an update takes global_batch of them, in passes
-// of micro_batch (auto: the whole update); the last rows obey train.tail, where `carry` leaves them
-// to an epoch that never comes. `init` (may be empty): where trained tensors start, by trained
-// name. train.epochs and train.steps only shape the learning rate, unless `recorded` gives it; the
-// rows decide how many updates run.
+// Takes the rows epoch after epoch, one epoch unless `recorded` tells otherwise: an update takes
+// global_batch of them, in passes of micro_batch (auto: the whole update); the last rows of an
+// epoch obey train.tail, and what `drop` leaves out is no row. An update for which rows are missing
+// does not run. `init` (may be empty): where trained tensors start, by trained name. train.epochs
+// and train.steps only shape the learning rate, unless `recorded` gives it; the rows decide how
+// many updates run.
 ReplayResult replay_run(Pipeline& pipeline, const RunConfig& config, std::uint64_t seed,
                         const TrainBatch& inputs, const NamedTensors& init,
-                        const std::optional<LrSchedule>& recorded = std::nullopt);
+                        const std::optional<RecordedRun>& recorded = std::nullopt);
 
 }  // namespace sarsweep::trainer

@@ -39,15 +39,20 @@ class RecordTest : public TrainCommand {
   void expect_repeated(const json& changes) {
     const fs::path run_dir = make_run("recorded", document_of(changes));
     ASSERT_EQ(record(run_dir, kRecorded).exit_code, 0);
+    expect_same_curves(run_dir, kRecorded);
+  }
+  // Of the whole run and of its record's replay.
+  void expect_same_curves(const fs::path& run_dir, std::size_t count) {
     const std::map<long, json> losses = curve(run_dir, "train/loss");
     const std::map<long, json> norms = curve(run_dir, "train/grad_norm");
     const json updates = replayed(run_dir).at("updates");
-    ASSERT_EQ(updates.size(), static_cast<std::size_t>(kRecorded));
-    ASSERT_EQ(losses.size(), static_cast<std::size_t>(kRecorded));
-    for (int i = 0; i < kRecorded; ++i) {
-      const json& update = updates[static_cast<std::size_t>(i)];
-      EXPECT_NEAR(update.at("loss").get<double>() / losses.at(i + 1).get<double>(), 1, 1e-5);
-      EXPECT_NEAR(update.at("grad_norm").get<double>() / norms.at(i + 1).get<double>(), 1, 1e-4);
+    ASSERT_EQ(updates.size(), count);
+    ASSERT_EQ(losses.size(), count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const long step = static_cast<long>(i) + 1;
+      const json& update = updates[i];
+      EXPECT_NEAR(update.at("loss").get<double>() / losses.at(step).get<double>(), 1, 1e-5);
+      EXPECT_NEAR(update.at("grad_norm").get<double>() / norms.at(step).get<double>(), 1, 1e-4);
     }
   }
 };
@@ -66,19 +71,31 @@ TEST_F(RecordTest, AReplayRepeatsAVaeJob) {
   expect_repeated({{"job", "vae"}, {"samples", nullptr}});
 }
 
-TEST_F(RecordTest, ARecordEndsWithTheFirstEpoch) {
-  json document = document_of({{"train", {{"steps", 4}, {"global_batch", 32}}}});
-  const fs::path run_dir = make_run("long", document);
-  ASSERT_EQ(record(run_dir, 1000).exit_code, 0);
-  const std::vector<json> warnings = events_of(run_dir, "warning");
-  ASSERT_FALSE(warnings.empty());
-  EXPECT_NE(warnings.front().at("message").get<std::string>().find("the first epoch has no more"),
-            std::string::npos);
-  const trainer::SafetensorsFile tensors(file());
-  ASSERT_NE(tensors.find("latents"), nullptr);
-  EXPECT_EQ(tensors.metadata().at("lr_updates"), "4");
-  EXPECT_EQ(replayed(run_dir).at("updates").size(),
-            static_cast<std::size_t>((tensors.find("latents")->shape.front() + 31) / 32));
+// Twice through 22 images in updates of 16, each tail in its own way.
+TEST_F(RecordTest, ARecordGoesOnThroughTheEpochsAndEndsWithTheRun) {
+  const std::map<std::string, std::pair<int, int>> expected = {
+      {"flush", {4, 44}}, {"carry", {2, 32}}, {"drop", {2, 32}}};
+  for (const auto& [tail, numbers] : expected) {
+    SCOPED_TRACE(tail);
+    const auto& [updates, rows] = numbers;
+    const fs::path run_dir = make_run(tail, document_of({{"train",
+                                                          {{"steps", nullptr},
+                                                           {"epochs", 2},
+                                                           {"global_batch", 16},
+                                                           {"micro_batch", 8},
+                                                           {"tail", tail}}}}));
+    ASSERT_EQ(record(run_dir, 1000).exit_code, 0);
+    const std::vector<json> warnings = events_of(run_dir, "warning");
+    ASSERT_FALSE(warnings.empty());
+    EXPECT_NE(warnings.front().at("message").get<std::string>().find("the run has no more"),
+              std::string::npos);
+    const trainer::SafetensorsFile tensors(file());
+    ASSERT_NE(tensors.find("latents"), nullptr);
+    EXPECT_EQ(tensors.find("latents")->shape.front(), rows);
+    EXPECT_EQ(tensors.metadata().at("lr_updates"), std::to_string(updates));
+    EXPECT_EQ(tensors.metadata().at("epoch_images"), "22");
+    expect_same_curves(run_dir, static_cast<std::size_t>(updates));
+  }
 }
 
 TEST_F(RecordTest, ARunThatGoesOnIsNotRecorded) {
