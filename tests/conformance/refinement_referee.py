@@ -30,16 +30,25 @@ def box_mean(values, mutant=None):
     return total(values) / (49 if mutant == "box_counts_padding" else total(torch.ones_like(values)))
 
 
-def local_rayleigh(decoded, real, mutant=None):
+def total(*parts):
+    return sum(parts)
+
+
+def magnitude(*parts):
+    """In the place of total(): what rounding goes by where the parts cancel."""
+    return sum(part.abs() for part in parts)
+
+
+def local_rayleigh(decoded, real, mutant=None, add=total):
     power = (box_mean(decoded ** 2, mutant) / 2).clamp(min=LEAST_POWER)
-    each = power.log() + real ** 2 / (2 * power)
+    each = add(power.log(), real ** 2 / (2 * power))
     return torch.stack([e[r <= SATURATED].mean() for e, r in zip(each, real)])
 
 
-def literal_rayleigh(decoded, real):
+def literal_rayleigh(decoded, real, add=total):
     power = (real ** 2).mean((1, 2), keepdim=True) / 2
     x = decoded.clamp(min=LEAST_AMPLITUDE)
-    return (x ** 2 / (2 * power) - (x / power).log()).mean((1, 2))
+    return add(x ** 2 / (2 * power), -(x / power).log()).mean((1, 2))
 
 
 def histogram(values, bins, prior):
@@ -50,15 +59,15 @@ def histogram(values, bins, prior):
     return counts / counts.sum()
 
 
-def divergence(real, decoded, bins, prior=0.5):
+def divergence(real, decoded, bins, prior=0.5, add=total):
     p, q = histogram(real, bins, prior), histogram(decoded, bins, prior)
-    return (p * (p / q).log()).sum()
+    return add(p * (p / q).log()).sum()
 
 
-def histogram_distance(decoded, real, bins, mutant=None):
+def histogram_distance(decoded, real, bins, mutant=None, add=total):
     prior = 1e-10 if mutant == "histogram_without_half_a_count" else 0.5
     counted = lambda picture: picture[picture.detach() <= SATURATED]
-    return torch.stack([divergence(counted(r), counted(d), bins, prior) for d, r in zip(decoded, real)])
+    return torch.stack([divergence(counted(r), counted(d), bins, prior, add) for d, r in zip(decoded, real)])
 
 
 def periodogram(picture):
@@ -66,7 +75,7 @@ def periodogram(picture):
     return torch.fft.fft2(picture - picture.mean()).abs().square() / picture.numel()
 
 
-def spectrum(decoded, real, mutant=None):
+def spectrum(decoded, real, mutant=None, add=total):
     """Whittle's likelihood of the real periodogram under the decoded picture's spectrum, its 5 x 5 circular mean."""
     reach = range(-1, 2) if mutant == "spectrum_over_three" else range(-2, 3)
     losses = []
@@ -74,11 +83,11 @@ def spectrum(decoded, real, mutant=None):
         rough = periodogram(a)
         power = sum(rough.roll((y, x), (0, 1)) for y in reach for x in reach) / len(reach) ** 2
         power = power.clamp(min=LEAST_POWER)
-        losses.append((power.log() + periodogram(r) / power).mean())
+        losses.append(add(power.log(), periodogram(r) / power).mean())
     return torch.stack(losses)
 
 
-def refinement(decoded, real, vae, stretch, mutant=None):
+def refinement(decoded, real, vae, stretch, mutant=None, add=total):
     """{name: (weight, loss [B])} of the terms that have a weight."""
     made, true = amplitude(decoded, stretch), amplitude(real, stretch)
     if mutant == "amplitude_clamped":
@@ -86,13 +95,14 @@ def refinement(decoded, real, vae, stretch, mutant=None):
     terms = {}
     if weight := vae.get("rayleigh_weight", 0):
         literal = vae.get("rayleigh", "local") == "literal"
-        terms["rayleigh"] = weight, (literal_rayleigh(made, true) if literal else local_rayleigh(made, true, mutant))
+        terms["rayleigh"] = weight, (literal_rayleigh(made, true, add) if literal else
+                                     local_rayleigh(made, true, mutant, add))
     if weight := vae.get("histogram_weight", 0):
-        terms["histogram"] = weight, histogram_distance(made, true, vae.get("histogram_bins", 64), mutant)
+        terms["histogram"] = weight, histogram_distance(made, true, vae.get("histogram_bins", 64), mutant, add)
     if weight := vae.get("spectrum_weight", 0):
-        terms["spectrum"] = weight, spectrum(made, true, mutant)
+        terms["spectrum"] = weight, spectrum(made, true, mutant, add)
     if weight := vae.get("anchor_weight", 0):
-        terms["anchor"] = weight, (decoded - real).abs().mean((1, 2, 3))
+        terms["anchor"] = weight, add((decoded - real).abs()).mean((1, 2, 3))
     return terms
 
 

@@ -14,7 +14,7 @@ from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
-from refinement_referee import refinement
+from refinement_referee import magnitude, refinement
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
@@ -94,7 +94,7 @@ class Referee:
     lr, …} as in run.json; token -> {count, lr} or absent; pool; train -> steps, global_batch, micro_batch, tail,
     noise_offset, clip_norm, schedule, warmup, …; `mutant` names one deliberate mistake, for testing the judge."""
 
-    def __init__(self, folder, setup, init, dtype, mutant=None):
+    def __init__(self, folder, setup, dtype, mutant=None):
         self.setup, self.train, self.dtype, self.mutant = setup, setup["train"], dtype, mutant
         self.vae = setup["vae"]
         self.models = copy.deepcopy(read_models(folder))
@@ -107,8 +107,6 @@ class Referee:
             self._prepare(part, model.to(dtype).train())
         if setup.get("pool") == "hf_argmax" or mutant == "pool_at_added_token":
             pool_at_greatest_id(self.models["text_encoder_2"])
-        for name, value in init.items():
-            self.tensors[name].data.copy_(value)
         self.optimizer = torch.optim.AdamW(self.groups, betas=(0.9, 0.999), eps=1e-8,
                                            weight_decay=self.train.get("weight_decay", 1e-2))
         warmup = self.train.get("warmup", 0)
@@ -116,8 +114,12 @@ class Referee:
         shape = "constant_with_warmup" if shape == "constant" and warmup else shape
         self.lr = get_scheduler(shape, self.optimizer, num_warmup_steps=warmup,
                                 num_training_steps=self.train["steps"])
-        decay = self.train.get("ema_decay")
-        self.averages = decay and EMAModel(self.tensors.values(), decay=decay)
+
+    def load(self, init):
+        """Starts trained tensors elsewhere, by name."""
+        for name, value in init.items():
+            self.tensors[name].data.copy_(value)
+        return self
 
     def _prepare(self, part, model):
         network = self.setup[part]
@@ -227,10 +229,17 @@ class Referee:
         factor = 1 if self.mutant == "decoded_without_scaling" else vae.config.scaling_factor
         decoded = vae.decode(clean / factor).sample
         real = rows["pixels"].to(self.dtype)[late]
-        terms = refinement(decoded, real, self.vae, self.setup.get("stretch", "mean3sigma"), self.mutant)
+        terms = self.terms(decoded, real)
         share = len(loss) / late.sum() if self.mutant == "refinement_averaged_over_late" else 1
         weighted = sum(weight * term for weight, term in terms.values()) * share
         return loss.index_add(0, late.nonzero().squeeze(1), weighted), {n: t for n, (_, t) in terms.items()}
+
+    def terms(self, decoded, real):
+        """{name: (weight, loss [B])}, and for the judge how large the parts are whose sum each is."""
+        asked = (decoded, real, self.vae, self.setup.get("stretch", "mean3sigma"), self.mutant)
+        with torch.no_grad():
+            self.magnitudes = {name: size.sum().item() for name, (_, size) in refinement(*asked, magnitude).items()}
+        return refinement(*asked)
 
     def vae_losses(self, rows):
         vae, pixels = self.models["vae"], rows["pixels"].to(self.dtype)
@@ -241,7 +250,7 @@ class Referee:
         if self.mutant == "kl_averaged":
             divergence = divergence / posterior.mean[0].numel()
         loss = l1 + self.vae["kl_weight"] * divergence
-        terms = refinement(decoded, pixels, self.vae, self.setup.get("stretch", "mean3sigma"), self.mutant)
+        terms = self.terms(decoded, pixels)
         return loss + sum(weight * term for weight, term in terms.values()), l1, {n: t for n, (_, t) in terms.items()}
 
     def passes(self, rows, size):
@@ -252,6 +261,7 @@ class Referee:
     def accumulate(self, rows, size):
         micro_losses, total, plain = [], 0.0, "l1" if self.setup["job"] == "vae" else "diffusion"
         for part in self.passes(rows, size):
+            self.magnitudes = {}
             loss, diffusion, terms = self.vae_losses(part) if plain == "l1" else self.losses(part)
             share = loss.sum() / (self.train["global_batch"] if self.mutant == "tail_divided_by_the_batch" else size)
             if self.mutant == "mean_of_micro_means":
@@ -260,6 +270,7 @@ class Referee:
                 share.backward()
             means = {"loss": loss.mean(), plain: diffusion.mean(), **{n: t.sum() / len(loss) for n, t in terms.items()}}
             micro_losses.append({name: value.item() for name, value in means.items()})
+            self.result["magnitudes"].append({name: size / len(loss) for name, size in self.magnitudes.items()})
             total += loss.sum().item()
         return micro_losses, total / size
 
@@ -298,8 +309,10 @@ class Referee:
 
     def run(self, inputs):
         rows, batch = len(inputs["noise"]), self.train["global_batch"]
+        decay = self.train.get("ema_decay")
+        self.averages = decay and EMAModel(self.tensors.values(), decay=decay)
         starts = {n: p.detach().clone() for n, p in self.tensors.items()}
-        result = {"micro": [], "updates": [], "start": starts}
+        self.result = result = {"micro": [], "magnitudes": [], "updates": [], "start": starts}
         for begin in range(0, rows, batch):
             size = min(batch, rows - begin)
             if size < batch and self.train["tail"] != "flush":

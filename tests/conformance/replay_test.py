@@ -1,8 +1,8 @@
 """The numerics of training against a plain PyTorch/diffusers/PEFT loop on the tiny model.
 
 replay_test.py TRAINER [GROUP]; GROUP is one of replay_cases.CASES, without it the tests of the step itself run.
-Exits 0 if everything agrees. A quantity agrees if it is as near to the fp32 referee as ten times that referee's
-own distance from fp64, or as the floor given here. Each mutant is the referee with one deliberate mistake: the comparison has to notice it."""
+Exits 0 if everything agrees (replay_judge.py). Each mutant is the referee with one deliberate mistake: the comparison
+has to notice it."""
 
 import json
 import pathlib
@@ -16,79 +16,23 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from replay_cases import CASES, MUTANTS, make_inputs, run_json  # noqa: E402
+from replay_judge import disagreements, distance, roundings  # noqa: E402
 from replay_referee import Referee, read_result  # noqa: E402
 
 TRAINER, *GROUP = sys.argv[1:]
-# A refinement term may be the small difference of large parts: ln s and a²/2s of a log-likelihood near 0.
-TERMS = ("rayleigh", "histogram", "spectrum", "anchor")
-FLOOR = {"loss": 1e-5, "term": 5e-5, "gradient": 1e-5, "norm": 2e-5, "change": 1e-4}
-# Half a unit in bf16's last place is 2e-3, and both sides round everywhere, differently: ours keeps activations in
-# bf16 between operations, the referee's autocast returns norms in fp32. A single tensor's gradient was seen 8e-2 from
-# fp64 where autocast was 2.4e-2; sums over all of them agree far better. Ours may be four times as far as autocast is.
-NARROW = {"loss": 4e-3, "term": 1e-2, "gradient": 1e-1, "norm": 2e-2, "change": 5e-2}
-# Adding a constant to all keys changes no softmax: these gradients are zero but for rounding.
-ZERO_GRADIENTS = ("k_proj.bias", "to_k.bias")
-PARTS = ("unet.", "text_encoder.", "text_encoder_2.", "vae.", "clip_", "ema.")
 
 
-def make_init(folder, setup):
+def make_init(tensors, setup):
     """Adapters with both factors away from zero, so that both have gradients; token rows; a decoder whose pictures
-    are as dark as radar's, in part below -1."""
+    are as dark as radar's, in part below -1. `tensors`: those that train, by name."""
     draw = torch.Generator().manual_seed(21)
     init = {}
-    for name, value in Referee(folder, setup, {}, torch.float32).tensors.items():
+    for name, value in tensors.items():
         if ".lora_" in name or (name.startswith("clip_") and setup["token"]["start"] == "given"):
             init[name] = torch.randn(value.shape, generator=draw) * 0.1
         elif name == "vae.decoder.conv_out.bias" and setup["job"] == "diffusion":
             init[name] = torch.full(value.shape, -0.8)
     return init
-
-
-def distance(a, b):
-    a, b = torch.as_tensor(a, dtype=torch.float64), torch.as_tensor(b, dtype=torch.float64)
-    return ((a - b).norm() / b.norm().clamp_min(1e-300)).item()
-
-
-def quantities(result, start):
-    """(kind, name) -> value, of everything that is judged."""
-    found = {}
-    for kind in ("micro", "updates"):
-        for index, numbers in enumerate(result[kind]):
-            for key, value in numbers.items():
-                sort = "norm" if key == "grad_norm" else "term" if key in TERMS else "loss"
-                found[sort, f"{kind}[{index}].{key}"] = value
-    for name, value in result["gradients"].items():
-        if not name.endswith(ZERO_GRADIENTS):
-            found["gradient", name] = value
-    for part in PARTS:
-        change = [(value.double() - start[name.removeprefix("ema.")].double()).flatten()
-                  for name, value in sorted(result["final"].items())
-                  if name.startswith(part) and not name.endswith(ZERO_GRADIENTS)]
-        if change:
-            found["change", part] = torch.cat(change)
-    return found
-
-
-def untouched(result, start):
-    """Tensors that no update changed: those without gradient."""
-    return {name for name, value in start.items()
-            if torch.equal(result["final"][name].double(), value.double())}
-
-
-def disagreements(ours, reference, exact, narrow):
-    """Sentences; empty if `ours` agrees with the fp32 (`narrow`: bf16) `reference`, whose fp64 twin is `exact`."""
-    start = reference["start"]
-    mine, theirs, truth = (quantities(r, start) for r in (ours, reference, exact))
-    faults = [f"{key}: only on one side" for key in mine.keys() ^ theirs.keys()]
-    faults += [f"{name}: changed on one side alone"
-               for name in untouched(ours, start) ^ untouched(reference, start)]
-    for key in mine.keys() & theirs.keys():
-        rounding = distance(theirs[key], truth[key])
-        allowed = max(NARROW[key[0]], 4 * rounding) if narrow else max(FLOOR[key[0]], 10 * rounding)
-        got = distance(mine[key], truth[key] if narrow else theirs[key])
-        if not got <= allowed:
-            faults.append(f"{key}: {got:.2e} apart, {allowed:.2e} allowed")
-    return faults
 
 
 def is_narrow(setup):
@@ -126,28 +70,38 @@ class ReplayTest(unittest.TestCase):
         self.call(*arguments, "--out", out)
         return read_result(out)
 
-    def both(self, setup, inputs, init, mutant=None):
-        return [Referee(self.model, setup, init, dtype, mutant).run(inputs)
-                for dtype in (torch.float32, torch.float64)]
+    def referee(self, setup, dtype, mutant=None):
+        """Ready to run, and where its adapters start."""
+        referee = Referee(self.model, setup, dtype, mutant)
+        init = make_init(referee.tensors, setup)
+        return referee.load(init), init
 
 
 class AgreementTest(ReplayTest):
     def test_agrees_with_the_plain_loop(self):
+        ran = []
         for name, setup in CASES[GROUP[0]].items():
             with self.subTest(name):
-                inputs, init = make_inputs(setup), make_init(self.model, setup)
+                inputs = make_inputs(setup)
+                referee, init = self.referee(setup, torch.float32)
                 ours = self.replay(name, setup, inputs, init)
-                reference, exact = self.both(setup, inputs, init)
-                self.assertEqual(disagreements(ours, reference, exact, is_narrow(setup)), [])
-                self.check_mutants(name, setup, ours)
+                reference = referee.run(inputs)
+                exact = self.referee(setup, torch.float64)[0].run(inputs)
+                rounding = roundings(reference, exact)
+                judged = exact if is_narrow(setup) else reference
+                self.assertEqual(disagreements(ours, judged, rounding, is_narrow(setup)), [])
+                ran += self.check_mutants(name, setup, inputs, ours, rounding)
+        here = [m for m, where in MUTANTS.items() if where in CASES[GROUP[0]]]
+        self.assertEqual(sorted(ran), sorted(here))
 
-    def check_mutants(self, name, setup, ours):
-        inputs, init = make_inputs(setup), make_init(self.model, setup)
-        for mutant in (m for m, where in MUTANTS.items() if where == name):
+    def check_mutants(self, name, setup, inputs, ours, rounding):
+        """Those of the case; each has to be noticed by the allowance of the right referee."""
+        chosen = [m for m, where in MUTANTS.items() if where == name]
+        for mutant in chosen:
             with self.subTest(mutant=mutant):
-                # The mutant's own rounding, not its distance from the truth, sets the allowance.
-                wrong, twin = self.both(setup, inputs, init, mutant)
-                self.assertNotEqual(disagreements(ours, wrong, twin, is_narrow(setup)), [])
+                wrong = self.referee(setup, torch.float64 if is_narrow(setup) else torch.float32, mutant)[0].run(inputs)
+                self.assertNotEqual(disagreements(ours, wrong, rounding, is_narrow(setup)), [])
+        return chosen
 
 
 class StepTest(ReplayTest):
@@ -170,9 +124,12 @@ class StepTest(ReplayTest):
             self.assertEqual((self.root / first / file).read_bytes(),
                              (self.root / second / file).read_bytes(), file)
 
+    def init_of(self, setup):
+        return self.referee(setup, torch.float32)[1]
+
     def test_repeating_gives_the_same_bytes(self):
         setup = CASES["networks"]["everything_with_offset_accumulated"]
-        inputs, init = make_inputs(setup), make_init(self.model, setup)
+        inputs, init = make_inputs(setup), self.init_of(setup)
         for name in ("first", "second"):
             self.replay(name, setup, inputs, init)
         self.assert_same_bytes("first", "second")
@@ -188,7 +145,7 @@ class StepTest(ReplayTest):
             "vae": next(iter(CASES["vae"].values())),
         }.items():
             with self.subTest(name):
-                inputs, init = make_inputs(setup), make_init(self.model, setup)
+                inputs, init = make_inputs(setup), self.init_of(setup)
                 self.replay(f"{name}-kept", setup, inputs, init)
                 train = {**setup["train"], "gradient_checkpointing": "block"}
                 self.replay(f"{name}-again", {**setup, "train": train}, inputs, init)
