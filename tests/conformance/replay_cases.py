@@ -1,6 +1,8 @@
 """What replay_test.py compares: setups of every kind of training, their inputs, and in which of them each
 deliberate mistake of the referee has to show."""
 
+import itertools
+
 import torch
 
 FROZEN = {"mode": "frozen"}
@@ -30,9 +32,11 @@ def vae_job(**options):
 
 
 def case(unet=FROZEN, text_encoder=FROZEN, text_encoder_2=FROZEN, vae=FROZEN, token=None, rows=12, **others):
-    """`others`: job, stretch, pool, dropped, pixels, late (share of timesteps below 150), and fields of `train`."""
+    """`others`: job, stretch, pool, dropped, pixels, late (share of timesteps below 150), epoch (images of one; None:
+    all rows), and fields of `train`."""
     setup = {"unet": unet, "text_encoder": text_encoder, "text_encoder_2": text_encoder_2, "vae": vae, "token": token,
-             "rows": rows, "job": "diffusion", "stretch": "mean3sigma", "dropped": False, "pixels": False, "late": None}
+             "rows": rows, "job": "diffusion", "stretch": "mean3sigma", "dropped": False, "pixels": False, "late": None,
+             "epoch": None}
     setup.update({name: others.pop(name) for name in [*setup, "pool"] if name in others})
     setup["train"] = {"steps": 3, "global_batch": 4, "micro_batch": 4, "tail": "flush", "noise_offset": 0.0,
                       "clip_norm": 1.0, **others}
@@ -54,9 +58,9 @@ CASES = {
             noise_offset=0.1, clip_norm=0.5),
     },
     "schedules": {
-        "short_tail_flushed": case(unet=lora(4, 4.0), rows=11, micro_batch=2),
+        "short_tail_flushed": case(unet=lora(4, 4.0), rows=11, epoch=7, micro_batch=2),
         "short_tail_dropped": case(unet=lora(4, 4.0), rows=11, micro_batch=2, tail="drop"),
-        "short_tail_carried": case(unet=lora(4, 4.0), rows=11, micro_batch=2, tail="carry"),
+        "short_tail_carried": case(unet=lora(4, 4.0), rows=12, epoch=7, micro_batch=2, tail="carry"),
         "warmup_then_cosine": case(unet=full(), rows=24, steps=6, schedule="cosine", warmup=2),
         "warmup_then_linear": case(unet=lora(4, 2.0), rows=24, steps=6, schedule="linear", warmup=1),
         "averaged_weights": case(unet=lora(4, 2.0), text_encoder=lora(2, 2.0), ema_decay=0.3),
@@ -103,6 +107,14 @@ CASES = {
         "bf16_full": case(unet=full(1e-4), text_encoder=full(1e-4), micro_batch=2, precision="bf16"),
         "bf16_lora_refined": case(unet=lora(4, 2.0), text_encoder_2=lora(4, 4.0), vae=decoder(), token=token(1),
                                   late=0.5, precision="bf16"),
+        "bf16_conv_lora_averaged": case(
+            unet=lora(2, 3.0, "transformer_conv"), text_encoder_2=full(1e-4), rows=11, epoch=7, dropped=True,
+            uncond_zeros=True, min_snr_gamma=5.0, prediction="v", ema_decay=0.3, gradient_checkpointing="block",
+            precision="bf16"),
+        "bf16_decoder_averaged": case(
+            unet=full(1e-4), text_encoder=lora(4, 2.0), vae=decoder(gradient="decoder_only"), pixels=True, late=0.5,
+            rows=8, dropped=True, micro_batch=2, noise_offset=0.05, ema_decay=0.3, precision="bf16",
+            betas=[0.8, 0.95], eps=1e-5, weight_decay=0.1),
     },
     "vae": {
         "vae_job": case(job="vae", vae=vae_job(), micro_batch=2),
@@ -110,6 +122,63 @@ CASES = {
                                 rows=8),
     },
 }
+# What is right alone may be wrong together: every two values of two columns meet in a row of PAIRS.
+COLUMNS = {
+    "unet": "frozen full lora conv", "text_encoder": "frozen full lora", "text_encoder_2": "frozen full lora",
+    "token": "no yes", "decoder": "no joint decoder_only", "ema_decay": "no yes", "min_snr_gamma": "no yes",
+    "prediction": "epsilon v", "dropped": "no empty zeros", "tail": "flush carry drop", "adamw": "default own",
+    "micro_batch": "whole split", "gradient_checkpointing": "kept again", "latents": "given drawn mean",
+    "noise_offset": "no yes"}
+PAIRS = """
+    frozen full   full   no  decoder_only no  yes v       zeros flush default split kept  mean  yes
+    conv   frozen lora   yes no           no  no  epsilon no    drop  own     whole again given no
+    lora   lora   frozen yes joint        yes yes v       empty carry own     whole again drawn yes
+    full   frozen frozen no  joint        yes no  epsilon empty carry default split kept  mean  no
+    conv   lora   lora   no  no           yes yes v       no    drop  default split kept  drawn yes
+    full   full   full   yes decoder_only yes no  epsilon zeros flush own     whole again drawn no
+    lora   lora   full   no  joint        no  no  epsilon no    flush own     split kept  given yes
+    frozen full   frozen yes no           no  no  v       empty carry default split again given no
+    frozen lora   lora   no  joint        yes yes epsilon zeros drop  own     whole again mean  no
+    lora   frozen lora   yes decoder_only yes yes v       zeros carry default whole kept  given yes
+    full   lora   frozen yes decoder_only no  yes v       no    drop  default split kept  mean  yes
+    lora   full   full   yes no           yes no  v       empty drop  own     whole kept  mean  no
+    conv   frozen lora   no  decoder_only no  yes epsilon empty flush default whole again drawn no
+    conv   full   full   yes joint        yes no  v       no    carry default split again mean  no
+    conv   frozen frozen yes no           no  no  epsilon zeros flush own     whole again drawn yes
+    full   full   lora   no  no           no  no  epsilon zeros flush own     whole again given no
+    frozen frozen full   yes joint        no  no  v       no    carry default split kept  drawn yes
+""".strip().splitlines()
+OWN_ADAMW = [{"betas": [0.8, 0.95], "eps": 1e-5, "weight_decay": 0.1}, {"betas": [0.5, 0.9], "weight_decay": 0.0},
+             {"betas": [0.0, 0.99], "eps": 1e-3}, {"betas": [0.95, 0.999], "eps": 1e-4, "weight_decay": 0.3}]
+NETWORKS = {"frozen": FROZEN, "full": full(5e-4), "lora": lora(4, 2.0), "conv": lora(2, 3.0, "transformer_conv")}
+# In epochs of seven images updates take 4 3 4 of them; 4 4 4, the second from two epochs; 4 and 4 of the next.
+TAIL_ROWS = {"flush": 11, "carry": 12, "drop": 8}
+
+
+def pair_case(number, values):
+    row = dict(zip(COLUMNS, values))
+    networks = {part: NETWORKS[row[part]] for part in ("unet", "text_encoder", "text_encoder_2")}
+    own = {"own": OWN_ADAMW[number % len(OWN_ADAMW)], "default": {}}[row["adamw"]]
+    refined = {"no": FROZEN, "joint": decoder(), "decoder_only": decoder(gradient="decoder_only")}[row["decoder"]]
+    options = {name: value for name, value in {"ema_decay": 0.3, "min_snr_gamma": 5.0}.items() if row[name] == "yes"}
+    if row["latents"] == "mean":
+        options["latents"] = "mean"
+    return case(**networks, **options, **own, vae=refined, token=token(1) if row["token"] == "yes" else None,
+                rows=TAIL_ROWS[row["tail"]], epoch=7, tail=row["tail"], pixels=row["latents"] != "given", late=0.5,
+                prediction=row["prediction"], dropped=row["dropped"] != "no", uncond_zeros=row["dropped"] == "zeros",
+                micro_batch={"whole": 4, "split": 2}[row["micro_batch"]],
+                gradient_checkpointing={"kept": "none", "again": "block"}[row["gradient_checkpointing"]],
+                noise_offset=0.05 if row["noise_offset"] == "yes" else 0.0)
+
+
+def strangers():
+    """Values of two columns that meet in no row."""
+    cells = [[(column, value) for value in values.split()] for column, values in COLUMNS.items()]
+    wanted = {pair for a, b in itertools.combinations(cells, 2) for pair in itertools.product(a, b)}
+    return wanted - {pair for row in PAIRS for pair in itertools.combinations(zip(COLUMNS, row.split()), 2)}
+
+
+CASES["pairs"] = {f"pair_{number}": pair_case(number, row.split()) for number, row in enumerate(PAIRS)}
 MUTANTS = {  # mistake -> case in which it must show
     "lora_scale": "unet_lora_attn",
     "offset_not_in_target": "everything_with_offset_accumulated",
@@ -120,6 +189,7 @@ MUTANTS = {  # mistake -> case in which it must show
     "tail_divided_by_the_batch": "short_tail_flushed",
     "warmup_starts_above_zero": "warmup_then_cosine",
     "average_before_the_update": "averaged_weights",
+    "carried_tail_is_flushed": "short_tail_carried",
     "velocity_upside_down": "velocity",
     "min_snr_of_epsilon": "velocity_min_snr",
     "dropped_captions_are_encoded": "caption_dropout_zeros",
@@ -132,6 +202,12 @@ MUTANTS = {  # mistake -> case in which it must show
     "spectrum_over_three": "decoder_spectral",
     "refinement_averaged_over_late": "decoder_beside_lora",
     "clipped_together": "decoder_beside_lora",
+    "refinement_weighted_by_min_snr": "pair_2",
+    "decoder_is_not_averaged": "pair_2",
+    "default_betas": "pair_8",
+    "default_eps": "pair_11",
+    "default_weight_decay": "pair_5",
+    "decay_twice": "pair_11",
     "gradient_leaves_the_decoder": "decoder_gradient_kept",
     "decayed_token": "token_alone",
     "pool_at_added_token": "token_alone",
@@ -155,6 +231,15 @@ def run_json(setup, folder):
     if "pool" in setup:
         config["compat"] = {"pool": setup["pool"]}
     return {"config": {**config, "train": train}}
+
+
+def metadata_of(setup):
+    """What a recorded file says of epochs, where there are several; None elsewhere."""
+    if setup["epoch"] is None:
+        return None
+    train = setup["train"]
+    return {"lr_schedule": train.get("schedule", "constant"), "lr_warmup": str(train.get("warmup", 0)),
+            "lr_updates": str(train["steps"]), "epoch_images": str(setup["epoch"])}
 
 
 def draw_ids(draw, setup, pad):

@@ -89,6 +89,11 @@ def pool_at_greatest_id(model):
             module.eos_token_id = 2
 
 
+def split(count, size):
+    """Parts of `size`, the last one smaller: split(5, 2) == [2, 2, 1]."""
+    return [min(size, count - begin) for begin in range(0, count, size)]
+
+
 class Referee:
     """`setup` is a dict: unet, text_encoder, text_encoder_2 -> {mode, lr, rank, alpha, targets}; vae -> {mode,
     lr, …} as in run.json; token -> {count, lr} or absent; pool; train -> steps, global_batch, micro_batch, tail,
@@ -107,13 +112,21 @@ class Referee:
             self._prepare(part, model.to(dtype).train())
         if setup.get("pool") == "hf_argmax" or mutant == "pool_at_added_token":
             pool_at_greatest_id(self.models["text_encoder_2"])
-        self.optimizer = torch.optim.AdamW(self.groups, betas=(0.9, 0.999), eps=1e-8,
-                                           weight_decay=self.train.get("weight_decay", 1e-2))
+        self.optimizer = torch.optim.AdamW(self.groups, **self.adamw())
         warmup = self.train.get("warmup", 0)
         shape = self.train.get("schedule", "constant")
         shape = "constant_with_warmup" if shape == "constant" and warmup else shape
         self.lr = get_scheduler(shape, self.optimizer, num_warmup_steps=warmup,
                                 num_training_steps=self.train["steps"])
+
+    def adamw(self):
+        """Its options, of which each mutant has forgotten one; train.weight_decay is decoupled."""
+        options = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2}
+        forgotten = (self.mutant or "").removeprefix("default_")
+        options |= {name: self.train[name] for name in options if name in self.train and name != forgotten}
+        if self.mutant == "decay_twice":
+            options["weight_decay"] *= 2
+        return options
 
     def load(self, init):
         """Starts trained tensors elsewhere, by name."""
@@ -211,6 +224,9 @@ class Referee:
         if self.vae["mode"] == "decoder":
             answer = noise if self.mutant == "refined_with_the_true_noise" else prediction
             loss, terms = self.refined(loss, rows, noisy, answer)
+            if self.mutant == "refinement_weighted_by_min_snr":
+                weights = self.weights(timesteps)
+                loss = diffusion * weights + (loss - diffusion * weights) * weights
         return loss, diffusion, terms
 
     def refined(self, loss, rows, noisy, answer):
@@ -307,24 +323,34 @@ class Referee:
         self.optimizer.zero_grad(set_to_none=True)
         return micro_losses, {"loss": loss, "grad_norm": norm}, gradients
 
+    def update_sizes(self, rows):
+        """Rows of each update. An epoch's last ones are an update of their own (flush) or begin the next epoch's
+        first (carry); what drop leaves out of an epoch is among the rows of a single epoch alone."""
+        batch, epoch = self.train["global_batch"], self.setup.get("epoch") or rows
+        if self.train["tail"] != "flush" and self.mutant != "carried_tail_is_flushed":
+            return [batch] * (rows // batch)
+        return [size for begin in range(0, rows, epoch)
+                for size in split(min(epoch, rows - begin), batch)]
+
     def run(self, inputs):
-        rows, batch = len(inputs["noise"]), self.train["global_batch"]
         decay = self.train.get("ema_decay")
         self.averages = decay and EMAModel(self.tensors.values(), decay=decay)
         starts = {n: p.detach().clone() for n, p in self.tensors.items()}
         self.result = result = {"micro": [], "magnitudes": [], "updates": [], "start": starts}
-        for begin in range(0, rows, batch):
-            size = min(batch, rows - begin)
-            if size < batch and self.train["tail"] != "flush":
-                break
+        begin = 0
+        for size in self.update_sizes(len(inputs["noise"])):
             part = {name: value[begin:begin + size] for name, value in inputs.items()}
+            begin += size
             micro, update, gradients = self.update(part, size)
             result["micro"] += micro
             result["updates"].append(update)
             result.setdefault("gradients", gradients)
         result["final"] = {n: p.detach().clone() for n, p in self.tensors.items()}
         if self.averages:
-            result["final"] |= {f"ema.{n}": p.clone() for n, p in zip(self.tensors, self.averages.shadow_params)}
+            averages = {f"ema.{n}": p.clone() for n, p in zip(self.tensors, self.averages.shadow_params)}
+            if self.mutant == "decoder_is_not_averaged":
+                averages |= {f"ema.{n}": p for n, p in result["final"].items() if n.startswith("vae.")}
+            result["final"] |= averages
         return result
 
 

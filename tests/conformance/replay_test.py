@@ -5,6 +5,7 @@ Exits 0 if everything agrees (replay_judge.py). Each mutant is the referee with 
 has to notice it."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from replay_cases import CASES, MUTANTS, make_inputs, run_json  # noqa: E402
+from replay_cases import CASES, MUTANTS, make_inputs, metadata_of, run_json, strangers  # noqa: E402
 from replay_judge import disagreements, distance, roundings  # noqa: E402
 from replay_referee import Referee, read_result  # noqa: E402
 
@@ -62,7 +63,7 @@ class ReplayTest(unittest.TestCase):
         out = self.root / name
         out.mkdir(exist_ok=True)
         (out / "run.json").write_text(json.dumps(run_json(setup, self.model)))
-        save_file(inputs, out / "inputs.safetensors")
+        save_file(inputs, out / "inputs.safetensors", metadata_of(setup))
         arguments = ["replay", "--config", out / "run.json", "--inputs", out / "inputs.safetensors"]
         if init:
             save_file(init, out / "init.safetensors")
@@ -152,6 +153,21 @@ class StepTest(ReplayTest):
                 self.assert_same_bytes(f"{name}-kept", f"{name}-again")
 
 
+class CasesTest(unittest.TestCase):
+    def test_every_group_of_cases_is_run(self):
+        self.assertEqual(sorted(os.environ["SARSWEEP_REPLAY_GROUPS"].split(",")), sorted(CASES))
+
+    def test_every_two_values_meet_in_a_case(self):
+        self.assertEqual(strangers(), set())
+
+    def test_every_mutant_has_a_case(self):
+        cases = [name for group in CASES.values() for name in group]
+        self.assertEqual(len(cases), len(set(cases)))
+        self.assertGreaterEqual(len(cases), 24)
+        self.assertEqual(set(MUTANTS.values()) - set(cases), set())
+        self.assertGreaterEqual(len(MUTANTS), 15)
+
+
 if __name__ == "__main__":
-    chosen = "AgreementTest" if GROUP else "StepTest"
-    unittest.main(argv=[sys.argv[0], chosen], verbosity=2)
+    chosen = ["AgreementTest"] if GROUP else ["CasesTest", "StepTest"]
+    unittest.main(argv=[sys.argv[0], *chosen], verbosity=2)
