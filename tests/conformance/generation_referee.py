@@ -1,10 +1,10 @@
 """Compares what the trainer computed with diffusers.
 
 usage: generation_referee.py lora FOLDER OURS.safetensors LORA.safetensors
-       generation_referee.py embeddings FOLDER ROWS.safetensors TOKEN
+       generation_referee.py embeddings FOLDER OURS.safetensors ROWS.safetensors
 
-`lora`: the UNet's answer and the prompt's features with the file loaded. Agreement means
-max|a - b| <= 1e-5 max|b|. `embeddings`: the rows are in the text encoders after loading, and change a prompt.
+`lora`: the UNet's answer and the prompt's features with the file loaded. `embeddings`: the features of a prompt with
+<SAR> whose rows are loaded; the rows are in the text encoders then. Agreement means max|a - b| <= 1e-5 max|b|.
 """
 
 import sys
@@ -42,19 +42,17 @@ def lora(pipe, ours, file):
     return good
 
 
-def embeddings(pipe, rows, token):
-    features = lambda: pipe.encode_prompt(f"a {token} tank", do_classifier_free_guidance=False)[0]
-    good = True
+def embeddings(pipe, ours, file):
+    rows, good = load_file(file), True
     with torch.no_grad():
-        before = features()
         for key, encoder, tokenizer in (("clip_l", pipe.text_encoder, pipe.tokenizer),
                                         ("clip_g", pipe.text_encoder_2, pipe.tokenizer_2)):
-            pipe.load_textual_inversion(rows[key], token=token, text_encoder=encoder, tokenizer=tokenizer)
+            pipe.load_textual_inversion(rows[key], token="<SAR>", text_encoder=encoder, tokenizer=tokenizer)
             table = encoder.get_input_embeddings().weight
-            good &= torch.equal(table[tokenizer.convert_tokens_to_ids(token)], rows[key][0])
-        change = ((features() - before).abs().max() / before.abs().max()).item()
-    print(f"rows as written: {good}; the prompt changed by {change:.2e}")
-    return good and change > 1e-2
+            good &= torch.equal(table[tokenizer.convert_tokens_to_ids("<SAR>")], rows[key][0])
+        context, _, pooled, _ = pipe.encode_prompt(["a <SAR> tank", "a tank"], do_classifier_free_guidance=False)
+    print(f"rows as written: {good}")
+    return good & agreement("context", ours["context"], context) & agreement("pooled", ours["pooled"], pooled)
 
 
 def main():

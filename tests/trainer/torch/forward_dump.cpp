@@ -1,6 +1,8 @@
 // Runs every part of a pipeline folder on given inputs, for tests/conformance/models_test.py:
 //   forward_dump PIPELINE INPUTS.safetensors OUTPUTS.safetensors
 //   forward_dump --forward PIPELINE INPUTS.safetensors OUTPUTS.safetensors   without gradients
+// or a prompt and ten Euler steps from noise, for tests/conformance/recorded_run_test.py:
+//   forward_dump --sample MODEL PROMPT OUTPUTS.safetensors   MODEL: as `sample --model` takes it
 // or loads a pipeline and saves it again: forward_dump --copy PIPELINE TARGET
 // or lists a configuration's tensors without allocating them:
 //   forward_dump --shapes PRESET | --single-file PRESET | --adapters PRESET TARGETS RANK
@@ -16,9 +18,11 @@
 
 #include <c10/core/GradMode.h>
 
+#include "trainer/torch/files/model_source.h"
 #include "trainer/torch/files/pipeline_folder.h"
 #include "trainer/torch/files/tensor_file.h"
 #include "trainer/torch/model/pipeline.h"
+#include "trainer/torch/sampling/sampler.h"
 
 namespace {
 
@@ -93,6 +97,26 @@ void dump_forward(const char* folder, const char* inputs, const char* outputs) {
   save_tensors(outputs, results, DType::f32);
 }
 
+// A picture that is higher than wide, whose noise is written down, too.
+void dump_sample(const char* model, const char* prompt, const char* outputs) {
+  constexpr int kHeight = 96, kWidth = 64, kEdge = 8;
+  const c10::NoGradGuard no_grad;
+  const Pipeline pipeline = load_model(model).pipeline;
+  SampleOptions options;
+  options.steps = 10;
+  options.height = kHeight;
+  options.width = kWidth;
+  const Conditioning text = encode_prompts(pipeline, {prompt});
+  const at::Tensor latents = sample_latents(pipeline, {{prompt, 0, 0, {}}}, options);
+  const NamedTensors results = {
+      {"context", text.context},
+      {"pooled", text.pooled},
+      {"noise", sample_noise(0, 0, kHeight / kEdge, kWidth / kEdge)},
+      {"latents", latents},
+      {"pixels", pipeline.vae.decode(latents / pipeline.vae.config().scaling_factor)}};
+  save_tensors(outputs, results, DType::f32);
+}
+
 void print_shape(std::string_view part, const std::string& name, at::IntArrayRef shape) {
   fmt::print("{} {} {}\n", part, name, fmt::join(shape.begin(), shape.end(), ","));
 }
@@ -133,11 +157,13 @@ int main(int argc, char** argv) try {
     save_pipeline(load_pipeline(argv[2]), argv[3], DType::f32);
   } else if (argc == 5 && std::strcmp(argv[1], "--forward") == 0) {
     dump_forward(argv[2], argv[3], argv[4]);
+  } else if (argc == 5 && std::strcmp(argv[1], "--sample") == 0) {
+    dump_sample(argv[2], argv[3], argv[4]);
   } else if (argc == 4) {
     dump(argv[1], argv[2], argv[3]);
   } else {
     std::cerr << "usage: forward_dump [--forward] PIPELINE INPUTS OUTPUTS | --copy FROM TO | "
-                 "--shapes PRESET | "
+                 "--sample MODEL PROMPT OUTPUTS | --shapes PRESET | "
                  "--single-file PRESET | --adapters PRESET TARGETS RANK\n";
     return 2;
   }

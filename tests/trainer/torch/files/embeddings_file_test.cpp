@@ -10,6 +10,7 @@
 #include "tests/support/referee.h"
 #include "tests/trainer/torch/tiny_pipeline.h"
 #include "trainer/torch/files/tensor_file.h"
+#include "trainer/torch/model/learned_tokens.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -64,17 +65,23 @@ TEST(EmbeddingsFile, RefusesWhatIsNoPairOfMatrices) {
   EXPECT_THROW(save_embeddings(folder / "e", {rows, at::ones({1, 4})}, DType::f32), Error);
 }
 
-// Their text encoders hold the rows afterwards, at the id of the new token.
-TEST(EmbeddingsFile, DiffusersLoadsTheRows) {
+// Their text encoders hold the rows afterwards, at the id of the new token, and make of a prompt
+// what ours make.
+TEST(EmbeddingsFile, DiffusersLoadsTheRowsAndEncodesAsWeDo) {
   if (!tests::referee_present()) GTEST_SKIP() << "no .venv-test";
   if (!tests::open_clip_vocabulary()) GTEST_SKIP() << "open_clip's vocabulary is not in .venv";
   const TemporaryFolder folder;
-  save_pipeline(tests::tiny_pipeline(3), folder / "model", DType::f32);
-  save_embeddings(folder / "e.safetensors",
-                  {tests::normal_tensor({1, 32}, "l"), tests::normal_tensor({1, 64}, "g")},
-                  DType::f32);
+  Pipeline pipeline = tests::tiny_pipeline(3);
+  save_pipeline(pipeline, folder / "model", DType::f32);
+  const TokenEmbeddings rows = {tests::normal_tensor({1, 32}, "l"),
+                                tests::normal_tensor({1, 64}, "g")};
+  save_embeddings(folder / "e.safetensors", rows, DType::f32);
+  set_learned_tokens(pipeline, {"<SAR>"}, rows.clip_l, rows.clip_g);
+  const Conditioning ours = encode_prompts(pipeline, {"a <SAR> tank", "a tank"});
+  save_tensors(folder / "ours.safetensors", {{"context", ours.context}, {"pooled", ours.pooled}});
   const auto referee = tests::run_referee(
-      "generation_referee.py", {"embeddings", folder / "model", folder / "e.safetensors", "<SAR>"});
+      "generation_referee.py",
+      {"embeddings", folder / "model", folder / "ours.safetensors", folder / "e.safetensors"});
   EXPECT_EQ(referee.exit_code, 0) << referee.output;
 }
 
