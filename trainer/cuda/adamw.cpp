@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "trainer/cuda/adamw_scalars.h"
+#include "trainer/cuda/narrow.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define SARSWEEP_WIDE_VECTORS
@@ -14,6 +15,7 @@ namespace {
 struct Numbers {
   float *weight, *exp_avg, *exp_avg_sq;
   const float* gradient;
+  std::uint16_t* narrow;
 };
 
 inline __attribute__((always_inline)) void step_numbers(const Numbers& at, std::int64_t count,
@@ -30,6 +32,26 @@ inline __attribute__((always_inline)) void step_numbers(const Numbers& at, std::
     exp_avg_sq[i] = v;
     const float root = std::sqrt(v) / by.root_correction + by.eps;
     weight[i] = weight[i] * by.keep - by.step_size * m / root;
+  }
+}
+
+inline __attribute__((always_inline)) void narrow_numbers(const Numbers& at, std::int64_t count) {
+  const float* __restrict weight = at.weight;
+  std::uint16_t* __restrict narrow = at.narrow;
+  for (std::int64_t i = 0; i < count; ++i) narrow[i] = nearest_bf16(weight[i]);
+}
+
+// In pieces that stay in the first cache between the two loops.
+inline __attribute__((always_inline)) void step_and_narrow(const Numbers& at, std::int64_t count,
+                                                           const AdamWScalars& by, float divisor) {
+  if (at.narrow == nullptr) return step_numbers(at, count, by, divisor);
+  constexpr std::int64_t kPiece = 1024;
+  for (std::int64_t begin = 0; begin < count; begin += kPiece) {
+    const std::int64_t size = begin + kPiece < count ? kPiece : count - begin;
+    const Numbers piece = {at.weight + begin, at.exp_avg + begin, at.exp_avg_sq + begin,
+                           at.gradient + begin, at.narrow + begin};
+    step_numbers(piece, size, by, divisor);
+    narrow_numbers(piece, size);
   }
 }
 
@@ -54,11 +76,11 @@ inline __attribute__((always_inline)) double squares(const float* values, std::i
 #ifdef SARSWEEP_WIDE_VECTORS
 __attribute__((target("avx512f,avx512vl,prefer-vector-width=512"))) void step_512(
     const Numbers& at, std::int64_t count, const AdamWScalars& by, float divisor) {
-  step_numbers(at, count, by, divisor);
+  step_and_narrow(at, count, by, divisor);
 }
 __attribute__((target("avx2,fma"))) void step_256(const Numbers& at, std::int64_t count,
                                                   const AdamWScalars& by, float divisor) {
-  step_numbers(at, count, by, divisor);
+  step_and_narrow(at, count, by, divisor);
 }
 __attribute__((target("avx512f,avx512vl,prefer-vector-width=512"))) double squares_512(
     const float* values, std::int64_t count) {
@@ -70,7 +92,7 @@ __attribute__((target("avx2,fma"))) double squares_256(const float* values, std:
 #endif
 
 void step_plain(const Numbers& at, std::int64_t count, const AdamWScalars& by, float divisor) {
-  step_numbers(at, count, by, divisor);
+  step_and_narrow(at, count, by, divisor);
 }
 double squares_plain(const float* values, std::int64_t count) { return squares(values, count); }
 
@@ -102,7 +124,8 @@ void adamw(const AdamWTensor& tensor, std::int64_t begin, std::int64_t end, cons
            const AdamWScale& scale) {
   if (*scale.finite == 0) return;
   const Numbers from = {tensor.weight + begin, tensor.exp_avg + begin, tensor.exp_avg_sq + begin,
-                        tensor.gradient + begin};
+                        tensor.gradient + begin,
+                        tensor.narrow == nullptr ? nullptr : tensor.narrow + begin};
   widest().step(from, end - begin, AdamWScalars(rates, tensor.step), *scale.divisor);
 }
 

@@ -8,6 +8,7 @@
 #include "schema/base/error.h"
 #include "trainer/cuda/adamw.h"
 #include "trainer/cuda/adamw_scalars.h"
+#include "trainer/cuda/narrow.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -36,7 +37,9 @@ __global__ void step_parts(const Part* parts, AdamWScale scale) {
     at.exp_avg[i] = m;
     at.exp_avg_sq[i] = v;
     const float root = sqrtf(v) / by.root_correction + by.eps;
-    at.weight[i] = at.weight[i] * by.keep - by.step_size * m / root;
+    const float weight = at.weight[i] * by.keep - by.step_size * m / root;
+    at.weight[i] = weight;
+    if (at.narrow != nullptr) at.narrow[i] = nearest_bf16(weight);
   }
 }
 

@@ -20,7 +20,8 @@ struct AdamWTensor {
   float *weight = nullptr, *exp_avg = nullptr, *exp_avg_sq = nullptr;
   const float* gradient = nullptr;
   std::int64_t size = 0;
-  std::int64_t step = 1;  // t: the steps it has taken, this one included
+  std::int64_t step = 1;            // t: the steps it has taken, this one included
+  std::uint16_t* narrow = nullptr;  // receives the new weight as bf16 (narrow.h), if anything
 };
 
 // What the host need not know before the step: read where the tensors are.

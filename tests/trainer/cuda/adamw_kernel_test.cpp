@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <random>
 #include <vector>
 
 #include "trainer/cuda/adamw.h"
+#include "trainer/cuda/narrow.h"
 #ifdef SARSWEEP_CUDA
 #include <cuda_runtime_api.h>
 #endif
@@ -33,7 +36,8 @@ struct Numbers {
             exp_avg_sq.data(),
             gradient.data(),
             static_cast<std::int64_t>(weight.size()),
-            step};
+            step,
+            nullptr};
   }
 };
 
@@ -70,6 +74,43 @@ TEST(AdamWTwin, StepsItsPartAndNothingElse) {
   }
 }
 
+TEST(AdamWTwin, WritesTheNarrowWeightBesideTheWideOne) {
+  const float divisor = 1.5F, finite = 1;
+  for (const std::size_t size : {1UL, 100UL, 1024UL, 5000UL}) {
+    const Numbers before(size);
+    Numbers alone = before, together = before;
+    std::vector<std::uint16_t> narrow(size, 7);
+    AdamWTensor tensor = together.tensor(2);
+    tensor.narrow = narrow.data();
+    const auto end = static_cast<std::int64_t>(size), begin = end / 3;
+    adamw(alone.tensor(2), begin, end, kRates, {&divisor, &finite});
+    adamw(tensor, begin, end, kRates, {&divisor, &finite});
+    EXPECT_EQ(together.weight, alone.weight);
+    EXPECT_EQ(together.exp_avg_sq, alone.exp_avg_sq);
+    for (std::size_t i = 0; i < size; ++i) {
+      const bool written = i >= static_cast<std::size_t>(begin);
+      EXPECT_EQ(narrow[i], written ? nearest_bf16(together.weight[i]) : 7) << i;
+    }
+  }
+}
+
+float of_bits(std::uint32_t bits) { return std::bit_cast<float>(bits); }
+
+TEST(NearestBf16, RoundsToEvenAndKeepsWhatIsNoNumber) {
+  EXPECT_EQ(nearest_bf16(1.0F), 0x3F80);
+  EXPECT_EQ(nearest_bf16(-2.5F), 0xC020);
+  EXPECT_EQ(nearest_bf16(of_bits(0x3F808000)), 0x3F80);  // half way, even below
+  EXPECT_EQ(nearest_bf16(of_bits(0x3F818000)), 0x3F82);  // half way, even above
+  EXPECT_EQ(nearest_bf16(of_bits(0x3F808001)), 0x3F81);
+  EXPECT_EQ(nearest_bf16(of_bits(0x3F80FFFF)), 0x3F81);
+  EXPECT_EQ(nearest_bf16(of_bits(0x7F7FFFFF)), 0x7F80);  // the greatest number becomes infinite
+  EXPECT_EQ(nearest_bf16(of_bits(0xFF800000)), 0xFF80);
+  EXPECT_EQ(nearest_bf16(of_bits(0x00000001)), 0);
+  for (const std::uint32_t nan : {0x7FC00000U, 0x7F800001U, 0xFFFFFFFFU}) {
+    EXPECT_EQ(nearest_bf16(of_bits(nan)), 0x7FC0) << nan;
+  }
+}
+
 TEST(AdamWTwin, ChangesNothingThatIsNotFinite) {
   const float divisor = 1, finite = 0;
   const Numbers before(40);
@@ -94,18 +135,19 @@ TEST(SumOfSquaresTwin, IsTheSumOfAPart) {
 
 #ifdef SARSWEEP_CUDA
 // A copy of host numbers in device memory.
+template <class Number>
 class OnDevice {
  public:
-  explicit OnDevice(const std::vector<float>& values) : size_(values.size() * sizeof(float)) {
+  explicit OnDevice(const std::vector<Number>& values) : size_(values.size() * sizeof(Number)) {
     EXPECT_EQ(cudaMalloc(&at_, size_), cudaSuccess);
     EXPECT_EQ(cudaMemcpy(at_, values.data(), size_, cudaMemcpyHostToDevice), cudaSuccess);
   }
   ~OnDevice() { cudaFree(at_); }
   OnDevice(const OnDevice&) = delete;
   OnDevice& operator=(const OnDevice&) = delete;
-  float* at() const { return static_cast<float*>(at_); }
-  std::vector<float> back() const {
-    std::vector<float> values(size_ / sizeof(float));
+  Number* at() const { return static_cast<Number*>(at_); }
+  std::vector<Number> back() const {
+    std::vector<Number> values(size_ / sizeof(Number));
     EXPECT_EQ(cudaMemcpy(values.data(), at_, size_, cudaMemcpyDeviceToHost), cudaSuccess);
     return values;
   }
@@ -119,17 +161,23 @@ TEST(AdamWKernel, AgreesWithItsTwin) {
   int devices = 0;
   if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) GTEST_SKIP() << "no GPU";
   const float two = 2, one = 1;
-  const OnDevice divisor({two}), finite({one});
+  const OnDevice<float> divisor({two}), finite({one});
   for (const std::size_t size : {1UL, 511UL, 65536UL, 200001UL}) {
     Numbers host(size);
-    const OnDevice weight(host.weight), exp_avg(host.exp_avg), exp_avg_sq(host.exp_avg_sq),
+    const OnDevice<float> weight(host.weight), exp_avg(host.exp_avg), exp_avg_sq(host.exp_avg_sq),
         gradient(host.gradient);
+    const OnDevice<std::uint16_t> narrow(std::vector<std::uint16_t>(size, 7));
     const std::vector<AdamWTensor> tensors = {{weight.at(), exp_avg.at(), exp_avg_sq.at(),
-                                               gradient.at(), static_cast<std::int64_t>(size), 3}};
+                                               gradient.at(), static_cast<std::int64_t>(size), 3,
+                                               narrow.at()}};
     adamw_on_device(tensors, kRates, {divisor.at(), finite.at()}, nullptr);
     adamw(host.tensor(3), 0, static_cast<std::int64_t>(size), kRates, {&two, &one});
     const std::vector<float> stepped = weight.back();
-    for (std::size_t i = 0; i < size; ++i) ASSERT_NEAR(stepped[i], host.weight[i], 1e-6) << i;
+    const std::vector<std::uint16_t> copies = narrow.back();
+    for (std::size_t i = 0; i < size; ++i) {
+      ASSERT_NEAR(stepped[i], host.weight[i], 1e-6) << i;
+      ASSERT_EQ(copies[i], nearest_bf16(stepped[i])) << i;
+    }
   }
 }
 #endif
