@@ -84,7 +84,9 @@ struct DiffusionTask::State {
                      given.config.train.global_batch, given.config.train.tail},
         stream(given.seed, given.data.items().size()),
         step(given.model.pipeline, given.config,
-             lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {}
+             lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {
+    if (run.ranks().size() > 1) step.rule().optimizer().keep_gradients_together();
+  }
 
   at::Tensor draw_latents(const std::vector<StreamSample>& samples) {
     const Moments moments = latents.moments(samples);

@@ -56,7 +56,9 @@ struct VaeTask::State {
                      given.config.train.global_batch, given.config.train.tail},
         stream(given.seed, given.data.items().size()),
         step(given.model.pipeline, given.config,
-             lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {}
+             lr_schedule_of(given.config.train, given.updates, accumulation.images), given.seed) {
+    if (run.ranks().size() > 1) step.rule().optimizer().keep_gradients_together();
+  }
 
   Autoencoder& vae() const { return inputs.model.pipeline.vae; }
 

@@ -24,14 +24,13 @@ struct Steps {
   std::int64_t stride, padding;
 };
 
-// `weight` is of x's type.
-at::Tensor pass(const at::Tensor& x, const at::Tensor& cast, const at::Tensor& bias, Steps steps) {
-  const at::Tensor cast_bias = bias.defined() ? bias.to(x.scalar_type()) : bias;
-  if (cast.dim() == 2) {
-    return dense_linear(x, cast, bias.defined() ? std::optional(cast_bias) : std::nullopt);
+// All of x's type; the bias may be undefined.
+at::Tensor pass(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                Steps steps) {
+  if (weight.dim() == 2) {
+    return dense_linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
   }
-  return at::conv2d(x, cast, cast_bias, {steps.stride, steps.stride},
-                    {steps.padding, steps.padding});
+  return at::conv2d(x, weight, bias, {steps.stride, steps.stride}, {steps.padding, steps.padding});
 }
 
 // One node that keeps the narrow weight. Of its five arguments only the first has a gradient.
@@ -43,7 +42,8 @@ struct NarrowLayer : torch::autograd::Function<NarrowLayer> {
     ctx->save_for_backward({weight, linear ? at::Tensor() : x});
     ctx->saved_data["stride"] = stride;
     ctx->saved_data["padding"] = padding;
-    return pass(x, weight.to(x.scalar_type()), bias.value_or(at::Tensor()), {stride, padding});
+    return pass(x, weight.to(x.scalar_type()), bias ? bias->to(x.scalar_type()) : at::Tensor(),
+                {stride, padding});
   }
 
   static tensor_list backward(AutogradContext* ctx, const tensor_list& grads) {
@@ -82,7 +82,9 @@ at::Tensor base_layer(const at::Tensor& x, const Layer& layer) {
         layer.bias.defined() ? std::optional(layer.bias) : std::nullopt;
     return NarrowLayer::apply(x, layer.weight, bias, layer.stride, layer.padding);
   }
-  return pass(x, layer.compute.of(layer.weight, x.scalar_type()), layer.bias,
+  const at::Tensor bias =
+      layer.bias.defined() ? layer.compute_bias.of(layer.bias, x.scalar_type()) : layer.bias;
+  return pass(x, layer.compute.of(layer.weight, x.scalar_type()), bias,
               {layer.stride, layer.padding});
 }
 

@@ -27,8 +27,9 @@ at::Tensor Layer::operator()(const at::Tensor& x) const {
   if (weight.dim() == 2 && adapter) return lora_linear(x, *this);
   at::Tensor y = base_layer(x, *this);
   if (!adapter) return y;
-  const at::Tensor inner = convolve(x, adapter->down.to(x.scalar_type()), stride, padding);
-  const at::Tensor branch = convolve(inner, adapter->up.to(x.scalar_type()), 1, 0);
+  const at::Tensor down = adapter->compute_down.of(adapter->down, x.scalar_type());
+  const at::Tensor up = adapter->compute_up.of(adapter->up, x.scalar_type());
+  const at::Tensor branch = convolve(convolve(x, down, stride, padding), up, 1, 0);
   return at::add(y, branch, adapter->scale());
 }
 
@@ -75,7 +76,10 @@ void Component::to(at::Device device, at::ScalarType dtype) {
   for (at::Tensor& tensor : companions_) tensor.set_data(tensor.to(device));
   for (const auto& layer : layers_) {
     layer->compute.forget();
+    layer->compute_bias.forget();
     if (!layer->adapter) continue;
+    layer->adapter->compute_down.forget();
+    layer->adapter->compute_up.forget();
     layer->adapter->down.set_data(layer->adapter->down.to(device));
     layer->adapter->up.set_data(layer->adapter->up.to(device));
   }

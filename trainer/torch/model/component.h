@@ -22,6 +22,7 @@ struct Adapter {
   at::Tensor up;    // lora_B: [out, r] or [out, r, 1, 1]
   std::int64_t rank = 0;
   double alpha = 0;
+  mutable ComputeCopy compute_down = {}, compute_up = {};
   double scale() const { return alpha / static_cast<double>(rank); }
 };
 
@@ -34,7 +35,7 @@ struct Layer {
   at::Tensor bias;    // [out], or undefined
   std::int64_t stride = 1, padding = 0;  // of a convolution
   std::optional<Adapter> adapter;
-  mutable ComputeCopy compute;  // of the weight
+  mutable ComputeCopy compute, compute_bias;
 
   at::Tensor operator()(
       const at::Tensor& x) const;  // linear over the last axis, or NCHW convolution

@@ -2,6 +2,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <utility>
+
 #include <c10/core/GradMode.h>
 
 namespace sarsweep::trainer {
@@ -23,18 +25,40 @@ struct StandIn : torch::autograd::Function<StandIn> {
   }
 };
 
+std::int64_t version_of(const at::Tensor& weight) {
+  return static_cast<std::int64_t>(weight._version());
+}
+
 }  // namespace
 
 at::Tensor ComputeCopy::of(const at::Tensor& weight, at::ScalarType type) {
-  if (weight.scalar_type() == type || !weight.requires_grad() || !c10::GradMode::is_enabled()) {
-    return weight.to(type);
-  }
-  const auto version = static_cast<std::int64_t>(weight._version());
-  if (!copy_.defined() || copy_.scalar_type() != type || version != version_) {
-    copy_ = weight.detach().to(type);
-    version_ = version;
+  if (weight.scalar_type() == type || !weight.requires_grad()) return weight.to(type);
+  const bool fits = copy_.defined() && copy_.scalar_type() == type;
+  const bool current = fits && version_ == version_of(weight);
+  if (!c10::GradMode::is_enabled()) return current ? copy_ : weight.to(type);
+  if (!current) {
+    const c10::NoGradGuard no_grad;
+    lent_ = lent_ && fits;
+    if (lent_) {
+      copy_.copy_(weight);
+    } else {
+      copy_ = weight.detach().to(type);
+    }
+    version_ = version_of(weight);
   }
   return StandIn::apply(weight, copy_);
 }
+
+void ComputeCopy::lie_in(at::Tensor memory) {
+  copy_ = std::move(memory);
+  lent_ = true;
+  version_ = kNever;
+}
+
+bool ComputeCopy::is_current(const at::Tensor& weight, const at::Tensor& memory) const {
+  return lent_ && copy_.is_same(memory) && version_ == version_of(weight);
+}
+
+void ComputeCopy::follow(const at::Tensor& weight) { version_ = version_of(weight); }
 
 }  // namespace sarsweep::trainer

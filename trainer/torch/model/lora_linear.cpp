@@ -23,9 +23,9 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
                             const at::Tensor& down, const at::Tensor& up,
                             const std::optional<at::Tensor>& bias, double scale) {
     const at::Tensor rows = rows_of(x);
-    const at::Tensor inner = affine(rows, down.to(x.scalar_type()), std::nullopt);
+    const at::Tensor inner = affine(rows, down, std::nullopt);
     at::Tensor y = affine(rows, weight.to(x.scalar_type()), bias);
-    add_product(y, inner, up.to(x.scalar_type()).t(), scale);
+    add_product(y, inner, up.t(), scale);
     ctx->save_for_backward({rows, inner, weight, down, up});
     ctx->saved_data["scale"] = scale;
     std::vector<std::int64_t> shape = x.sizes().vec();
@@ -35,10 +35,8 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
 
   static tensor_list backward(AutogradContext* ctx, const tensor_list& grads) {
     const tensor_list saved = ctx->get_saved_variables();
-    const at::Tensor &rows = saved[0], &inner = saved[1];
+    const at::Tensor &rows = saved[0], &inner = saved[1], &down = saved[3], &up = saved[4];
     const at::Tensor weight = saved[2].to(rows.scalar_type());
-    const at::Tensor down = saved[3].to(rows.scalar_type());
-    const at::Tensor up = saved[4].to(rows.scalar_type());
     const double scale = ctx->saved_data["scale"].toDouble();
     const at::Tensor grad = rows_of(grads[0]);
     const at::Tensor inner_grad = product(grad, up).mul_(scale);
@@ -65,12 +63,11 @@ at::Tensor lora_linear(const at::Tensor& x, const Layer& layer) {
       is_narrow(layer.weight) ? layer.weight : layer.weight.to(x.scalar_type());
   const std::optional<at::Tensor> bias =
       layer.bias.defined() ? std::optional(layer.bias.to(x.scalar_type())) : std::nullopt;
+  const at::Tensor down = adapter.compute_down.of(adapter.down, x.scalar_type());
+  const at::Tensor up = adapter.compute_up.of(adapter.up, x.scalar_type());
   const bool frozen = !weight.requires_grad() && !(bias && bias->requires_grad());
-  if (frozen) {
-    return LoraLinear::apply(x, weight, adapter.down, adapter.up, bias, adapter.scale());
-  }
-  const at::Tensor inner = dense_linear(x, adapter.down.to(x.scalar_type()), std::nullopt);
-  const at::Tensor branch = dense_linear(inner, adapter.up.to(x.scalar_type()), std::nullopt);
+  if (frozen) return LoraLinear::apply(x, weight, down, up, bias, adapter.scale());
+  const at::Tensor branch = dense_linear(dense_linear(x, down, std::nullopt), up, std::nullopt);
   return at::add(dense_linear(x, weight.to(x.scalar_type()), bias), branch, adapter.scale());
 }
 

@@ -7,15 +7,17 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/zeros_like.h>
 #include <ATen/record_function.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 #ifdef SARSWEEP_CUDA
 #include <c10/cuda/CUDAStream.h>
 #endif
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <unordered_map>
 
@@ -80,11 +82,89 @@ void step_all(const std::vector<AdamWTensor>& tensors, const AdamWRates& rates,
 #endif
 }
 
+// Runs when a gradient has been added to its tensor's. The first of an update was made elsewhere
+// and taken over whole; what comes after is added where that lies.
+class MoveGradient final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit MoveGradient(at::Tensor place) : place_(std::move(place)) {}
+  void operator()(const at::Tensor& tensor) override {
+    at::Tensor& gradient = tensor.mutable_grad();
+    if (!gradient.defined() || gradient.is_same(place_)) return;
+    const c10::NoGradGuard no_grad;
+    place_.copy_(gradient);
+    gradient = place_;
+  }
+
+ private:
+  at::Tensor place_;
+};
+
 }  // namespace
 
 AdamW::AdamW(std::vector<ParameterGroup> groups, AdamWOptions options)
-    : groups_(std::move(groups)), slots_(groups_.size()), options_(options) {
-  for (std::size_t g = 0; g < groups_.size(); ++g) slots_[g].resize(groups_[g].tensors.size());
+    : groups_(std::move(groups)), states_(groups_.size()), options_(options) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    states_[g].layout = FlatLayout(groups_[g].tensors);
+    states_[g].slots.resize(groups_[g].tensors.size());
+    move_into_buffer(groups_[g].tensors, states_[g].layout);
+  }
+}
+
+void AdamW::keep_copies(const ComputeCopies& copies) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const NamedTensors& tensors = groups_[g].tensors;
+    at::Tensor buffer;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const auto found = copies.find(tensors[i].second.unsafeGetTensorImpl());
+      if (found == copies.end()) continue;
+      if (!buffer.defined()) buffer = states_[g].layout.make_buffer(tensors, at::kBFloat16);
+      Slot& slot = states_[g].slots[i];
+      slot.copy = found->second;
+      slot.narrow = states_[g].layout.place(buffer, i);
+      slot.copy->lie_in(slot.narrow);
+    }
+  }
+}
+
+void AdamW::keep_gradients_together() {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    ParameterGroup& group = groups_[g];
+    const FlatLayout& layout = states_[g].layout;
+    group.gradients = layout.places(layout.make_buffer(group.tensors, at::kFloat));
+    for (std::size_t i = 0; i < group.tensors.size(); ++i) {
+      torch::autograd::impl::set_post_acc_grad_hooks(
+          group.tensors[i].second, std::make_unique<MoveGradient>(group.gradients[i]));
+    }
+  }
+}
+
+void AdamW::make_moments(std::size_t group) {
+  State& state = states_[group];
+  if (!state.exp_avg.empty()) return;
+  for (std::vector<at::Tensor>* moments : {&state.exp_avg, &state.exp_avg_sq}) {
+    *moments = state.layout.places(state.layout.make_buffer(groups_[group].tensors, at::kFloat));
+  }
+}
+
+// The weight and its copy are written to behind autograd's back.
+AdamWTensor AdamW::begin_step(std::size_t group, std::size_t i, const at::Tensor& gradient) {
+  State& state = states_[group];
+  Slot& slot = state.slots[i];
+  const at::Tensor& weight = groups_[group].tensors[i].second;
+  const bool copied = slot.copy != nullptr && slot.copy->is_current(weight, slot.narrow);
+  weight.unsafeGetTensorImpl()->bump_version();
+  AdamWTensor tensor = {weight.mutable_data_ptr<float>(),
+                        state.exp_avg[i].mutable_data_ptr<float>(),
+                        state.exp_avg_sq[i].mutable_data_ptr<float>(),
+                        gradient.const_data_ptr<float>(),
+                        weight.numel(),
+                        slot.steps + 1};
+  if (copied) {
+    slot.narrow.unsafeGetTensorImpl()->bump_version();
+    slot.copy->follow(weight);
+    tensor.narrow = static_cast<std::uint16_t*>(slot.narrow.mutable_data_ptr());
+  }
+  return tensor;
 }
 
 void AdamW::step(double multiplier, const std::vector<StepScale>& scales) {
@@ -92,21 +172,13 @@ void AdamW::step(double multiplier, const std::vector<StepScale>& scales) {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     std::vector<AdamWTensor> tensors;
     std::vector<at::Tensor> gradients;  // alive until the step is under way
-    for (std::size_t i = 0; i < slots_[g].size(); ++i) {
-      const at::Tensor& parameter = groups_[g].tensors[i].second;
-      Slot& slot = slots_[g][i];
-      slot.stepping = parameter.grad().defined();
-      if (!slot.stepping) continue;
-      if (!slot.exp_avg.defined()) {
-        slot.exp_avg = at::zeros_like(parameter);
-        slot.exp_avg_sq = at::zeros_like(parameter);
-      }
-      gradients.push_back(parameter.grad().contiguous());
-      parameter.unsafeGetTensorImpl()->bump_version();  // it is written to behind autograd's back
-      tensors.push_back(
-          {parameter.mutable_data_ptr<float>(), slot.exp_avg.mutable_data_ptr<float>(),
-           slot.exp_avg_sq.mutable_data_ptr<float>(), gradients.back().const_data_ptr<float>(),
-           parameter.numel(), slot.steps + 1});
+    for (std::size_t i = 0; i < states_[g].slots.size(); ++i) {
+      const at::Tensor& gradient = groups_[g].tensors[i].second.grad();
+      states_[g].slots[i].stepping = gradient.defined();
+      if (!gradient.defined()) continue;
+      make_moments(g);
+      gradients.push_back(gradient.contiguous());
+      tensors.push_back(begin_step(g, i, gradients.back()));
     }
     const AdamWRates rates = {groups_[g].lr * multiplier, options_.beta1, options_.beta2,
                               options_.eps, groups_[g].decays ? options_.weight_decay : 0.0};
@@ -115,8 +187,8 @@ void AdamW::step(double multiplier, const std::vector<StepScale>& scales) {
 }
 
 void AdamW::settle(bool finite) {
-  for (std::vector<Slot>& slots : slots_) {
-    for (Slot& slot : slots) {
+  for (State& state : states_) {
+    for (Slot& slot : state.slots) {
       if (slot.stepping && finite) ++slot.steps;
       slot.stepping = false;
     }
@@ -162,12 +234,12 @@ NamedTensors AdamW::gradients() const {
 NamedTensors AdamW::state() const {
   NamedTensors state;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (std::size_t i = 0; i < slots_[g].size(); ++i) {
-      const Slot& slot = slots_[g][i];
+    for (std::size_t i = 0; i < states_[g].slots.size(); ++i) {
+      const Slot& slot = states_[g].slots[i];
       if (slot.steps == 0) continue;
       const std::string& name = groups_[g].tensors[i].first;
-      state.emplace_back(name + ".exp_avg", slot.exp_avg.clone());
-      state.emplace_back(name + ".exp_avg_sq", slot.exp_avg_sq.clone());
+      state.emplace_back(name + ".exp_avg", states_[g].exp_avg[i].clone());
+      state.emplace_back(name + ".exp_avg_sq", states_[g].exp_avg_sq[i].clone());
       state.emplace_back(name + ".step",
                          at::full({1}, static_cast<double>(slot.steps), at::kFloat));
     }
@@ -176,28 +248,29 @@ NamedTensors AdamW::state() const {
 }
 
 void AdamW::load_state(const NamedTensors& state) {
+  const c10::NoGradGuard no_grad;
   std::unordered_map<std::string, const at::Tensor*> given;
   for (const auto& [name, tensor] : state) given.emplace(name, &tensor);
   std::size_t used = 0;
-  const auto take = [&](const std::string& name, const at::Tensor& parameter,
-                        at::IntArrayRef shape) {
+  const auto take = [&](const std::string& name, at::IntArrayRef shape) -> const at::Tensor& {
     const auto found = given.find(name);
     if (found == given.end() || found->second->sizes() != shape) {
       throw Error(ErrorCode::invalid,
                   fmt::format("the optimizer's tensor '{}' is missing or has another shape", name));
     }
     ++used;
-    return found->second->to(parameter.options()).clone();
+    return *found->second;
   };
   const std::vector<std::int64_t> scalar = {1};
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (std::size_t i = 0; i < slots_[g].size(); ++i) {
+    for (std::size_t i = 0; i < states_[g].slots.size(); ++i) {
       const auto& [name, parameter] = groups_[g].tensors[i];
-      slots_[g][i] = {};
+      states_[g].slots[i].steps = 0;
       if (!given.contains(name + ".step")) continue;  // never stepped
-      slots_[g][i] = {take(name + ".exp_avg", parameter, parameter.sizes()),
-                      take(name + ".exp_avg_sq", parameter, parameter.sizes()),
-                      std::llround(take(name + ".step", parameter, scalar).item<double>())};
+      make_moments(g);
+      states_[g].exp_avg[i].copy_(take(name + ".exp_avg", parameter.sizes()));
+      states_[g].exp_avg_sq[i].copy_(take(name + ".exp_avg_sq", parameter.sizes()));
+      states_[g].slots[i].steps = std::llround(take(name + ".step", scalar).item<double>());
     }
   }
   if (used != state.size()) {

@@ -67,6 +67,7 @@ DiffusionStep::DiffusionStep(Pipeline& pipeline, const RunConfig& config, LrSche
       prediction_(config.train.prediction.value_or(prediction_of(pipeline.scheduler))),
       trains_text_(trains_text(config)),
       compute_type_(config.train.bf16 ? at::kBFloat16 : at::kFloat) {
+  if (config.train.bf16) rule_.optimizer().keep_copies(compute_copies(pipeline));
   hold_narrow(pipeline.unet);
   hold_narrow(pipeline.text_encoder);
   hold_narrow(pipeline.text_encoder_2);

@@ -132,7 +132,29 @@ void add_network(std::vector<ParameterGroup>& groups, Component& component, Comp
   groups.push_back(train_group(group, config.lr, adapter_tensors(component, prefix)));
 }
 
+void add_copies(ComputeCopies& copies, Component& component) {
+  for (const Layer* layer : component.layers()) {
+    copies.emplace(layer->weight.unsafeGetTensorImpl(), &layer->compute);
+    if (layer->bias.defined()) {
+      copies.emplace(layer->bias.unsafeGetTensorImpl(), &layer->compute_bias);
+    }
+    if (!layer->adapter) continue;
+    const Adapter& adapter = *layer->adapter;
+    copies.emplace(adapter.down.unsafeGetTensorImpl(), &adapter.compute_down);
+    copies.emplace(adapter.up.unsafeGetTensorImpl(), &adapter.compute_up);
+  }
+}
+
 }  // namespace
+
+ComputeCopies compute_copies(Pipeline& pipeline) {
+  ComputeCopies copies;
+  for (Component* part : std::initializer_list<Component*>{&pipeline.unet, &pipeline.text_encoder,
+                                                           &pipeline.text_encoder_2}) {
+    add_copies(copies, *part);
+  }
+  return copies;
+}
 
 std::vector<ParameterGroup> select_trainable(Pipeline& pipeline, const RunConfig& config,
                                              std::uint64_t seed) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "trainer/core/config/run_config.h"
@@ -19,7 +20,13 @@ struct ParameterGroup {
   // "vae.<key>", adapters "<component>.<module>.lora_A.weight" and lora_B, token rows "clip_l" and
   // "clip_g".
   NamedTensors tensors;
+  // Where gradients are kept together (AdamW::keep_gradients_together), as `tensors`; else empty.
+  std::vector<at::Tensor> gradients = {};
 };
+
+// By tensor: the copies that layers and adapters of a pipeline compute with.
+using ComputeCopies = std::unordered_map<const c10::TensorImpl*, ComputeCopy*>;
+ComputeCopies compute_copies(Pipeline& pipeline);
 
 // Makes the pipeline trainable as `config` says: requires_grad on what trains and off on all else.
 // Mode lora attaches adapters drawn from `seed`, unless the component already has them at equal

@@ -63,5 +63,39 @@ TEST(ComputeCopy, IsMadeAnewForOtherMemory) {
   EXPECT_TRUE(copy.of(weight, at::kBFloat16).equal(weight.to(at::kBFloat16)));
 }
 
+TEST(ComputeCopy, ThatIsCurrentServesWithoutTheGraph) {
+  const at::Tensor weight = trained_weight();
+  ComputeCopy copy;
+  const at::Tensor kept = copy.of(weight, at::kBFloat16);
+  const c10::NoGradGuard no_grad;
+  EXPECT_EQ(memory_of(copy.of(weight, at::kBFloat16)), memory_of(kept));
+  at::Tensor handle = weight;
+  handle.add_(1);
+  const at::Tensor cast = copy.of(weight, at::kBFloat16);
+  EXPECT_NE(memory_of(cast), memory_of(kept));
+  EXPECT_TRUE(cast.equal(weight.to(at::kBFloat16)));
+}
+
+TEST(ComputeCopy, LiesInMemoryThatItIsLentUntilItComputesInAnotherType) {
+  const at::Tensor weight = trained_weight();
+  const at::Tensor memory = at::full({2, 3}, 9.0, at::kBFloat16);
+  ComputeCopy copy;
+  copy.lie_in(memory);
+  EXPECT_FALSE(copy.is_current(weight, memory));
+  EXPECT_EQ(memory_of(copy.of(weight, at::kBFloat16)), memory_of(memory));
+  EXPECT_TRUE(copy.is_current(weight, memory));
+  EXPECT_TRUE(memory.equal(weight.to(at::kBFloat16)));
+  {
+    const c10::NoGradGuard no_grad;
+    at::Tensor handle = weight;
+    handle.add_(1);
+  }
+  EXPECT_FALSE(copy.is_current(weight, memory));
+  copy.follow(weight);  // whoever says so has written it
+  EXPECT_TRUE(copy.is_current(weight, memory));
+  EXPECT_NE(memory_of(copy.of(weight, at::kHalf)), memory_of(memory));
+  EXPECT_FALSE(copy.is_current(weight, memory));
+}
+
 }  // namespace
 }  // namespace sarsweep::trainer

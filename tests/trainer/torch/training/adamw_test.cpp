@@ -15,6 +15,7 @@
 #include <cmath>
 
 #include "schema/base/error.h"
+#include "trainer/torch/model/compute_copy.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -181,6 +182,44 @@ TEST(AdamW, ForeignStateIsRefused) {
                                      {"w.exp_avg", at::full({2}, 1.0)},
                                      {"w.exp_avg_sq", at::full({1}, 1.0)}}),
                Error);
+}
+
+// The memory that a step writes is that of the next pass, and a change by anyone else is noticed.
+TEST(AdamW, WritesTheNarrowCopyWithTheWeight) {
+  at::manual_seed(2);
+  const at::Tensor weight = at::randn({130, 70}).set_requires_grad(true), bare = leaf({1.0, 2.0});
+  AdamW optimizer(one_group({{"bare", bare}, {"w", weight}}), {});
+  ComputeCopy copy;
+  optimizer.keep_copies({{weight.unsafeGetTensorImpl(), &copy}});
+  const auto computed = [&] { return copy.of(weight, at::kBFloat16).detach(); };
+  const void* memory = computed().const_data_ptr();
+  for (int step = 0; step < 3; ++step) {
+    weight.mutable_grad() = at::randn({130, 70});
+    bare.mutable_grad() = at::randn({2});
+    const at::Tensor seen = computed(), before = seen.clone();
+    take_step(optimizer);
+    EXPECT_TRUE(at::equal(seen, weight.to(at::kBFloat16)));  // by the step: no pass has been
+    EXPECT_TRUE(at::equal(computed(), seen));
+    EXPECT_FALSE(at::equal(computed(), before));
+    EXPECT_EQ(computed().const_data_ptr(), memory);
+  }
+  weight.detach().add_(1);
+  EXPECT_TRUE(at::equal(computed(), weight.to(at::kBFloat16)));
+  EXPECT_EQ(computed().const_data_ptr(), memory);
+  // A step that is not finite leaves both.
+  weight.mutable_grad() = at::full({130, 70}, std::nan(""));
+  take_step(optimizer, 1, 1, /*finite=*/false);
+  EXPECT_TRUE(at::equal(computed(), weight.to(at::kBFloat16)));
+}
+
+TEST(AdamW, ACopyThatWasNeverMadeIsNotBelieved) {
+  const at::Tensor weight = leaf({1.0, -2.0, 0.3});
+  AdamW optimizer(one_group({{"w", weight}}), {});
+  ComputeCopy copy;
+  optimizer.keep_copies({{weight.unsafeGetTensorImpl(), &copy}});
+  weight.mutable_grad() = at::full({3}, 0.5);
+  take_step(optimizer);  // before any pass
+  EXPECT_TRUE(at::equal(copy.of(weight, at::kBFloat16).detach(), weight.to(at::kBFloat16)));
 }
 
 }  // namespace
