@@ -242,6 +242,84 @@ TEST_F(DataCommand, BadPicturesEndARunBeforeItTrains) {
   EXPECT_THAT(refusal("missing", broken), HasSubstr("no such picture"));
 }
 
+// A training split of pictures that Pillow and tifffile made (make_pictures.py), small ones, which
+// are enlarged.
+class MadePictures : public DataCommand {
+ protected:
+  static void SetUpTestSuite() {
+    if (!referee_present()) GTEST_SKIP() << "no .venv-test";
+    DataCommand::SetUpTestSuite();
+    if (!shared_) return;
+    fs::create_directory(*shared_ / "made");
+    const ProcessResult made = run_referee("../trainer/core/make_pictures.py", {*shared_ / "made"});
+    ASSERT_EQ(made.exit_code, 0) << made.output;
+  }
+  json document_of(const std::vector<std::string>& names, const json& stretch) {
+    const fs::path split = folder_ / "made/train";
+    fs::remove_all(split.parent_path());
+    fs::create_directories(split);
+    std::string rows;
+    for (const std::string& name : names) {
+      fs::copy(*shared_ / "made" / name, split / name);
+      rows += json{{"file_name", name}, {"text", "A picture " + name}}.dump() + "\n";
+    }
+    write_file_atomically(split / "metadata.jsonl", rows);
+    json result = document();
+    result["config"]["data"] = {{"path", split.parent_path()},
+                                {"resolution", 64},
+                                {"resize", "lanczos"},
+                                {"stretch", stretch}};
+    result["config"]["train"]["steps"] = 2;
+    return result;
+  }
+};
+
+TEST_F(MadePictures, OfEveryRefusedKindEndARunByNameAndCure) {
+  const std::vector<std::pair<std::string, std::string>> refused = {
+      {"cmyk.tif", "has TIFF colour space 5"},
+      {"palette.tif", "has TIFF colour space 3"},
+      {"white_is_zero.tif", "has TIFF colour space 0"},
+      {"grey_alpha.tif", "has 2 samples a pixel"},
+      {"complex.tif", "holds complex samples"},
+      {"signed.tif", "holds 16-bit samples of TIFF format 2"},
+      {"double.tif", "holds 64-bit samples of TIFF format 3"},
+      {"planes.tif", "stores its channels in separate"},
+      {"pages.tif", "holds several pictures"},
+      {"one_pixel.png", "1 x 1 pixels is no picture"},
+      {"picture.jpg", "neither PNG nor TIFF"},
+      {"nan.tif", "replace pixels without data by 0"},
+      {"infinite.tif", "sample inf at row 2, column 1"},
+      {"decibels.tif", "10^(dB/20)"},
+      {"bomb.png", "its header promises"},
+      {"bomb.tif", "its header promises"},
+      {"huge.png", "cut it into tiles"}};
+  for (const auto& [name, words] : refused) {
+    SCOPED_TRACE(name);
+    EXPECT_THAT(refusal(name, document_of({"grey16.png", name}, "sqrt")),
+                testing::AllOf(HasSubstr(name + ": "), HasSubstr(words)));
+  }
+  for (const char* name : {"grey16.png", "rgb16.png", "float.tif"}) {
+    SCOPED_TRACE(name);
+    EXPECT_THAT(refusal(std::string("unstretched-") + name, document_of({name}, "none")),
+                testing::AllOf(HasSubstr(name), HasSubstr("need data.stretch")));
+  }
+}
+
+TEST_F(MadePictures, OfUnusualKindsTrainAlikeInBothLayouts) {
+  const std::vector<std::string> names = {"float.tif", "palette.png", "rgb16.png"};
+  json document = document_of(names, "sqrt");
+  const std::string loss = loss_of(run("imagefolder", document));
+  EXPECT_TRUE(std::isfinite(std::stod(loss)));
+  const fs::path split = folder_ / "made/train";
+  fs::remove(split / "metadata.jsonl");
+  for (const std::string& name : names) {
+    write_file_atomically((split / name).replace_extension(".txt"), "A picture " + name + "\n");
+  }
+  const fs::path run_dir = run("kohya", document);
+  EXPECT_EQ(loss_of(run_dir), loss);
+  EXPECT_EQ(told(run_dir, "cache").at(0)["encoded"], 0);  // the same pixels
+}
+
 TEST_F(DataCommand, ABadPictureOfTheTestSplitIsToldBeforeTraining) {
   const fs::path data = copy_of_data();
   json broken = document();
