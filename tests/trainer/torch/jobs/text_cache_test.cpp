@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/trainer/torch/operators_seen.h"
 #include "tests/trainer/torch/tiny_pipeline.h"
 
 namespace sarsweep::trainer {
@@ -22,6 +23,21 @@ TEST(TextCache, GivesTheSameBytesWhateverThePromptsCompany) {
   EXPECT_TRUE(both.context[1].equal(later.context[0]));
   EXPECT_FALSE(both.context[1].equal(alone.context[0]));
   EXPECT_FALSE(both.context.requires_grad());
+}
+
+TEST(TextCache, EncodesAPromptOnce) {
+  if (!tests::open_clip_vocabulary()) GTEST_SKIP() << "no open_clip vocabulary";
+  const Pipeline pipeline = tests::tiny_pipeline(1);
+  TextCache cache(pipeline);
+  // Each of the two encoders looks a prompt's ids up in its table once.
+  const auto encodings = [&](const std::vector<std::string>& prompts) {
+    const tests::OperatorsSeen seen;
+    cache.encode(prompts);
+    return seen.count("aten::embedding") / 2.0;
+  };
+  EXPECT_EQ(encodings({"a", "b", "a"}), 2);
+  EXPECT_EQ(encodings({"b", "a"}), 0);
+  EXPECT_EQ(encodings({"b", "c"}), 1);
 }
 
 }  // namespace
