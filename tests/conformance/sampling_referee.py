@@ -62,8 +62,8 @@ def of_a_case(pipe, ours, case):
                  negative_prompt=[case["negative"]] * len(case["prompts"]) if case["negative"] else None,
                  output_type="latent")
     if case["strength"] is None:
-        size = ours["noise"].shape[-1] * pipe.vae_scale_factor
-        return pipe(latents=ours["noise"].clone(), height=size, width=size, **asked).images
+        height, width = (side * pipe.vae_scale_factor for side in ours["noise"].shape[-2:])
+        return pipe(latents=ours["noise"].clone(), height=height, width=width, **asked).images
     again = StableDiffusionXLImg2ImgPipeline(**pipe.components, force_zeros_for_empty_prompt=case["force_zeros"],
                                              add_watermarker=False)
     again.set_progress_bar_config(disable=True)

@@ -14,6 +14,7 @@
 #include "tests/support/referee.h"
 #include "tests/trainer/torch/tiny_pipeline.h"
 #include "trainer/torch/model/base_layer.h"
+#include "trainer/torch/sampling/tiled_autoencoder.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -127,6 +128,34 @@ TEST_F(Sampler, TilesArePartOfWhatIsAskedFor) {
   const at::Tensor tiled = sample_images(pipeline, request, sampling);
   EXPECT_EQ(tiled.sizes(), whole.sizes());
   EXPECT_GT((whole - tiled).abs().max().item<float>(), 1e-3);
+}
+
+// The tiny preset with few channels and large tiles, to make large pictures of.
+Pipeline thin_pipeline() {
+  nlohmann::json configs = preset_configs("tiny");
+  configs["unet"].update({{"block_out_channels", {8, 16, 16}},
+                          {"attention_head_dim", {1, 1, 1}},
+                          {"transformer_layers_per_block", {1, 1, 1}},
+                          {"layers_per_block", 1},
+                          {"norm_num_groups", 4}});
+  configs["vae"].update({{"block_out_channels", {8, 8, 8, 8}},
+                         {"layers_per_block", 1},
+                         {"norm_num_groups", 4},
+                         {"sample_size", 512}});
+  return init_pipeline(configs, 3, tests::open_clip_vocabulary().value());
+}
+
+TEST_F(Sampler, APictureOf2048GoesInTilesByItself) {
+  const Pipeline pipeline = thin_pipeline();
+  SampleOptions sampling = options("ddim", 1);
+  sampling.steps = 1;
+  sampling.height = sampling.width = 2048;
+  const std::vector<PictureRequest> request{{"a", 1, 0, {}}};
+  const at::Tensor latents = sample_latents(pipeline, request, sampling);
+  const at::Tensor automatic = sample_images(pipeline, request, sampling);
+  const c10::NoGradGuard no_grad;
+  const at::Tensor unscaled = latents / pipeline.vae.config().scaling_factor;
+  EXPECT_TRUE(at::equal(automatic, decode_tiled(pipeline.vae, unscaled).clamp(-1, 1)));
 }
 
 TEST_F(Sampler, AnEmptyNegativeMeansZerosOnlyWhereThePipelineSaysSo) {

@@ -24,10 +24,14 @@ namespace {
 using nlohmann::json;
 using tests::TemporaryFolder;
 
-constexpr int kEdge = 64;    // pixels
-constexpr int kLatents = 8;  // along an edge
+constexpr int kPixels = 8;  // of a latent, along an edge
 constexpr int kMostSteps = 30;
 constexpr std::int64_t kSeed = 1;
+
+struct Shape {
+  int height = 64, width = 64;  // pixels
+};
+constexpr Shape kUpright = {96, 64};  // where mixing up the two would show
 
 struct Case {
   std::string sampler, spacing = "leading", prediction = "epsilon";
@@ -50,21 +54,22 @@ class AgainstDiffusers : public testing::Test {
   }
 
   // What diffusers is given instead of its own random numbers.
-  static NamedTensors shared_numbers() {
+  static NamedTensors shared_numbers(Shape shape) {
+    const int rows = shape.height / kPixels, columns = shape.width / kPixels;
     std::vector<at::Tensor> steps;
     for (std::size_t i = 0; i < kMostSteps; ++i) {
-      steps.push_back(sample_step_noise(kSeed, 0, i, kLatents, kLatents));
+      steps.push_back(sample_step_noise(kSeed, 0, i, rows, columns));
     }
-    return {{"noise", sample_noise(kSeed, 0, kLatents, kLatents)},
+    return {{"noise", sample_noise(kSeed, 0, rows, columns)},
             {"step_noise", at::cat(steps)},
-            {"posterior_noise", sample_posterior_noise(kSeed, 0, kLatents, kLatents)},
-            {"pixels", pixels()}};
+            {"posterior_noise", sample_posterior_noise(kSeed, 0, rows, columns)},
+            {"pixels", pixels(shape)}};
   }
-  static at::Tensor pixels() {
-    return tests::normal_tensor({1, 3, kEdge, kEdge}, "pixels").mul(0.4).clamp(-1, 1);
+  static at::Tensor pixels(Shape shape) {
+    return tests::normal_tensor({1, 3, shape.height, shape.width}, "pixels").mul(0.4).clamp(-1, 1);
   }
 
-  static at::Tensor ours(Pipeline& pipeline, const Case& row) {
+  static at::Tensor ours(Pipeline& pipeline, const Case& row, Shape shape) {
     pipeline.scheduler.timestep_spacing = row.spacing;
     pipeline.scheduler.prediction_type = row.prediction;
     pipeline.model_index["force_zeros_for_empty_prompt"] = row.force_zeros;
@@ -73,28 +78,29 @@ class AgainstDiffusers : public testing::Test {
     options.steps = row.steps;
     options.cfg = row.cfg;
     options.negative = row.negative;
-    options.height = options.width = kEdge;
+    options.height = shape.height;
+    options.width = shape.width;
     PictureRequest request{kPrompt, kSeed, 0, {}};
     if (row.strength) {
       options.strength = *row.strength;
-      request.begin = pixels()[0];
+      request.begin = pixels(shape)[0];
     }
     return sample_latents(pipeline, {request}, options);
   }
 
-  static void expect_agreement(const std::vector<Case>& rows) {
+  static void expect_agreement(const std::vector<Case>& rows, Shape shape = {}) {
     const c10::NoGradGuard no_grad;
     const TemporaryFolder folder;
     Pipeline pipeline = tests::tiny_pipeline(3);
     save_pipeline(pipeline, folder / "model", DType::f32);
-    NamedTensors tensors = shared_numbers();
+    NamedTensors tensors = shared_numbers(shape);
     json cases = json::array();
     for (const Case& row : rows) {
       const std::string name =
           fmt::format("{} {} {} steps {} cfg {} negative '{}' zeros {} strength {}", row.sampler,
                       row.spacing, row.prediction, row.steps, row.cfg, row.negative,
                       row.force_zeros, row.strength.value_or(0));
-      tensors.emplace_back(name, ours(pipeline, row));
+      tensors.emplace_back(name, ours(pipeline, row, shape));
       cases.push_back({{"name", name},
                        {"sampler", row.sampler},
                        {"spacing", row.spacing},
@@ -138,7 +144,7 @@ TEST_F(AgainstDiffusers, GuidanceAndNegativePromptsAgree) {
     rows.push_back({.sampler = sampler, .cfg = 7.5, .negative = "blurred"});
     rows.push_back({.sampler = sampler, .cfg = 7.5, .force_zeros = false});
   }
-  expect_agreement(rows);
+  expect_agreement(rows, kUpright);
 }
 
 TEST_F(AgainstDiffusers, ImageToImageAgrees) {
@@ -149,7 +155,7 @@ TEST_F(AgainstDiffusers, ImageToImageAgrees) {
     }
     rows.push_back({.sampler = sampler, .spacing = "trailing", .strength = 0.5});
   }
-  expect_agreement(rows);
+  expect_agreement(rows, kUpright);
 }
 
 // Every number of steps up to 100 and some larger ones, and whether it can be sampled at all.
