@@ -7,6 +7,8 @@
 #include <iterator>
 #include <sstream>
 
+#include "tests/support/present.h"
+
 namespace sarsweep::tests {
 namespace {
 
@@ -29,7 +31,7 @@ std::string read_all(const std::filesystem::path& file) {
 
 std::optional<std::vector<std::string>> mpirun(int ranks, const std::vector<std::string>& command) {
   const std::string program = find_on_path("mpirun");
-  if (program.empty()) return std::nullopt;
+  if (!present(!program.empty(), "mpirun")) return std::nullopt;
   std::vector<std::string> words = {
       program, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none",
       "-n",    std::to_string(ranks)};

@@ -7,7 +7,8 @@
 
 namespace sarsweep::tests {
 
-// `mpirun -n RANKS …` for a crowded machine and for root; nullopt where there is no mpirun.
+// `mpirun -n RANKS …` for a crowded machine and for root; nullopt where there is no mpirun and a
+// test may skip for that (present.h).
 std::optional<std::vector<std::string>> mpirun(int ranks, const std::vector<std::string>& command);
 
 // The process of `rank` below mpirun's process `job`; 0 where there is none (yet).

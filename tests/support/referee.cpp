@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <stdexcept>
 
+#include "tests/support/present.h"
+
 extern char** environ;
 
 namespace sarsweep::tests {
@@ -68,7 +70,7 @@ ProcessResult run_process(const std::vector<std::string>& arguments) {
   return result;
 }
 
-bool referee_present() { return fs::exists(referee_python()); }
+bool referee_present() { return present(fs::exists(referee_python()), ".venv-test"); }
 
 ProcessResult run_referee(const std::string& script, std::vector<std::string> arguments) {
   const fs::path path = fs::path(SARSWEEP_SOURCE_DIR) / "tests/conformance" / script;
@@ -77,13 +79,15 @@ ProcessResult run_referee(const std::string& script, std::vector<std::string> ar
 }
 
 std::optional<fs::path> open_clip_vocabulary() {
-  const fs::path libraries = fs::path(SARSWEEP_SOURCE_DIR) / ".venv/lib";
-  if (!fs::exists(libraries)) return std::nullopt;
-  for (const auto& python : fs::directory_iterator(libraries)) {
+  std::optional<fs::path> found;
+  std::error_code absent;
+  for (const auto& python :
+       fs::directory_iterator(fs::path(SARSWEEP_SOURCE_DIR) / ".venv/lib", absent)) {
     const fs::path file = python.path() / "site-packages/open_clip/bpe_simple_vocab_16e6.txt.gz";
-    if (fs::exists(file)) return file;
+    if (fs::exists(file)) found = file;
   }
-  return std::nullopt;
+  present(found.has_value(), "open_clip's vocabulary in .venv");
+  return found;
 }
 
 }  // namespace sarsweep::tests

@@ -7,7 +7,7 @@
 
 // The reference implementations (transformers, diffusers, safetensors) live in the Python
 // environment .venv-test beside the sources. A test runs them as a process and skips where they are
-// absent.
+// absent, unless that is forbidden (present.h).
 namespace sarsweep::tests {
 
 // A fresh folder, removed with all it holds at the end of its life.

@@ -10,13 +10,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/present.h"
+
 namespace sarsweep::trainer {
 
-// The Python with numpy, scipy and Pillow; empty where it is not installed.
+// The Python with numpy, scipy and Pillow; empty where it is not installed and a test may skip for
+// that.
 inline std::filesystem::path referee_python() {
   const std::filesystem::path python =
       std::filesystem::path(SARSWEEP_SOURCE_DIR) / ".venv-test/bin/python";
-  return std::filesystem::exists(python) ? python : std::filesystem::path();
+  const bool there = tests::present(std::filesystem::exists(python), ".venv-test");
+  return there ? python : std::filesystem::path();
 }
 
 inline std::filesystem::path shared_data() {

@@ -14,10 +14,10 @@ namespace sarsweep::trainer {
 
 // The config documents of a diffusers folder, keyed as preset_configs() does.
 nlohmann::json read_configs(const std::filesystem::path& folder);
-// Reads a diffusers folder (sharded index, fp16 and bf16 variant files, both text-encoder prefixes and the
-// old VAE attention names included), one tensor after the other: no more memory than the model and
-// its largest tensor. Weights become fp32. Throws Error(invalid) with a named list of missing or
-// unexpected keys.
+// Reads a diffusers folder (sharded index, fp16 and bf16 variant files, both text-encoder prefixes
+// and the old VAE attention names included), one tensor after the other: no more memory than the
+// model and its largest tensor. Weights become fp32. Throws Error(invalid) with a named list of
+// missing or unexpected keys.
 Pipeline load_pipeline(const std::filesystem::path& folder);
 // Writes a folder that diffusers loads, into a temporary name first. dtype: f32, f16 or bf16.
 // Throws Error(conflict) if `folder` exists and is not empty.

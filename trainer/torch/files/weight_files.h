@@ -15,8 +15,8 @@ namespace sarsweep::trainer {
 enum class WeightKind { unet, vae, text_encoder };
 
 // The tensors in the safetensors files of one folder: one file, several with an index, or their
-// fp16 or bf16 variants (the first that is there). Names of older files are understood: VAE attention as query/key/value/proj_attn,
-// text encoders without "text_model.".
+// fp16 or bf16 variants (the first that is there). Names of older files are understood: VAE
+// attention as query/key/value/proj_attn, text encoders without "text_model.".
 class PartFiles {
  public:
   // Throws Error(not_found) without a file.

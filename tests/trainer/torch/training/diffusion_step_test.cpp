@@ -13,6 +13,7 @@
 
 #include "schema/base/error.h"
 #include "schema/base/philox.h"
+#include "tests/support/present.h"
 #include "tests/trainer/torch/live_bytes.h"
 #include "tests/trainer/torch/operators_seen.h"
 #include "trainer/torch/files/pipeline_folder.h"
@@ -33,7 +34,9 @@ class DiffusionStepTest : public testing::Test {
  protected:
   void SetUp() override {
     const std::filesystem::path vocabulary = SARSWEEP_VOCABULARY;
-    if (!std::filesystem::exists(vocabulary)) GTEST_SKIP() << "needs open_clip's vocabulary";
+    if (!tests::present(std::filesystem::exists(vocabulary), "open_clip's vocabulary")) {
+      GTEST_SKIP() << "needs open_clip's vocabulary";
+    }
     pipeline_.emplace(init_pipeline(preset_configs("tiny"), 3, vocabulary));
   }
 

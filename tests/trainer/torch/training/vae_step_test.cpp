@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "schema/base/philox.h"
+#include "tests/support/present.h"
 #include "trainer/torch/files/pipeline_folder.h"
 
 namespace sarsweep::trainer {
@@ -19,7 +20,9 @@ at::Tensor normals(const std::string& purpose, std::vector<std::int64_t> shape) 
 
 TEST(VaeStepTest, TrainingLowersTheLoss) {
   const std::filesystem::path vocabulary = SARSWEEP_VOCABULARY;
-  if (!std::filesystem::exists(vocabulary)) GTEST_SKIP() << "needs open_clip's vocabulary";
+  if (!tests::present(std::filesystem::exists(vocabulary), "open_clip's vocabulary")) {
+    GTEST_SKIP() << "needs open_clip's vocabulary";
+  }
   Pipeline pipeline = init_pipeline(preset_configs("tiny"), 3, vocabulary);
   VaeStep subject(pipeline, parse_run_config({{"job", "vae"}, {"vae", {{"lr", 2e-3}}}}), {}, 0);
   TrainBatch pictures;
