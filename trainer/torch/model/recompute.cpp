@@ -21,12 +21,31 @@ struct SavedBlock : torch::CustomClassHolder {
 };
 
 // Positions of the arguments of forward, and of their gradients.
-enum Argument : std::size_t { kX, kCondition, kWitness, kBlock, kArguments };
+enum Position : std::size_t { kX, kCondition, kWitness, kBlock, kPositions };
 
-// A leaf of the same values, whose gradient is wanted where the argument's is.
-at::Tensor fresh_leaf(const at::Tensor& value, bool wanted) {
-  return value.detach().set_requires_grad(wanted);
-}
+// An argument of the recomputed block, cut from the graph before it, and what the block's uses of
+// it send back: their sum as it stands, where a leaf would lay it out like the leaf.
+class Argument {
+ public:
+  Argument(const at::Tensor& value, bool wanted)
+      : value_(at::alias(value.detach().set_requires_grad(wanted))) {
+    if (wanted) {
+      value_.register_hook([this](const at::Tensor& sum) { gradient_ = sum; });
+    }
+  }
+  Argument(const Argument&) = delete;
+  Argument& operator=(const Argument&) = delete;
+  Argument(Argument&&) = delete;
+  Argument& operator=(Argument&&) = delete;
+  ~Argument() = default;
+
+  const at::Tensor& value() const { return value_; }
+  const at::Tensor& gradient() const { return gradient_; }
+
+ private:
+  at::Tensor value_;
+  at::Tensor gradient_;
+};
 
 // `witness` requires grad always: a block whose inputs do not may still have weights that do.
 struct Recompute : torch::autograd::Function<Recompute> {
@@ -39,15 +58,16 @@ struct Recompute : torch::autograd::Function<Recompute> {
 
   static tensor_list backward(AutogradContext* ctx, const tensor_list& grads) {
     const tensor_list saved = ctx->get_saved_variables();
-    const at::Tensor x = fresh_leaf(saved[0], ctx->needs_input_grad(kX));
-    const at::Tensor condition = fresh_leaf(saved[1], ctx->needs_input_grad(kCondition));
-    const auto holder = ctx->saved_data["block"].toCapsule();
     const c10::AutoGradMode with_graph(true);
-    const at::Tensor y = static_cast<const SavedBlock&>(*holder).block(x, condition);
+    const Argument x(saved[0], ctx->needs_input_grad(kX));
+    const Argument condition(saved[1], ctx->needs_input_grad(kCondition));
+    const auto holder = ctx->saved_data["block"].toCapsule();
+    const Block& block = static_cast<const SavedBlock&>(*holder).block;
+    const at::Tensor y = block(x.value(), condition.value());
     if (y.requires_grad()) torch::autograd::backward({y}, {grads[0]});
-    tensor_list result(kArguments);
-    result[kX] = x.grad();
-    result[kCondition] = condition.grad();
+    tensor_list result(kPositions);
+    result[kX] = x.gradient();
+    result[kCondition] = condition.gradient();
     return result;
   }
 };
@@ -70,7 +90,8 @@ at::Tensor run_block(Activations activations, const at::Tensor& x, const at::Ten
 
 at::Tensor run_block(Activations activations, const at::Tensor& x,
                      std::function<at::Tensor(const at::Tensor& x)> block) {
-  if (!c10::GradMode::is_enabled() || activations == Activations::keep) return block(x);
+  if (!c10::GradMode::is_enabled()) return block(x);
+  if (activations == Activations::keep) return block(at::alias(x));
   const at::Tensor no_condition = at::empty({0}, x.options());  // a node takes no undefined tensor
   return recompute(x, no_condition,
                    [block = std::move(block)](const at::Tensor& h, const at::Tensor& /*none*/) {

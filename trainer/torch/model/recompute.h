@@ -17,8 +17,7 @@ enum class Activations { keep, recompute };
 // to the last bit. Whatever `block` captures must outlive the backward pass.
 at::Tensor run_block(Activations activations, const at::Tensor& x, const at::Tensor& condition,
                      Block block);
-// The same of a block without condition, whose `x` goes nowhere else: its gradient needs no
-// gathering.
+// The same of a block without condition.
 at::Tensor run_block(Activations activations, const at::Tensor& x,
                      std::function<at::Tensor(const at::Tensor& x)> block);
 
