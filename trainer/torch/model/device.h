@@ -6,8 +6,8 @@
 
 namespace sarsweep::trainer {
 
-// "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:<index>". Throws Error(invalid) for a
-// GPU that this machine or build does not have.
+// "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:<index>". Throws Error(invalid) for any
+// other name, or for a GPU that this machine or build does not have.
 at::Device device_named(const std::string& wanted);
 
 // What its maker calls a GPU, such as "NVIDIA H200"; "cpu" of a processor.
