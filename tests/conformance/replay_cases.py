@@ -234,12 +234,13 @@ def run_json(setup, folder):
 
 
 def metadata_of(setup):
-    """What a recorded file says of epochs, where there are several; None elsewhere."""
+    """What a recorded file says of its run, where the setup has epochs; 0: of its learning rate alone."""
     if setup["epoch"] is None:
         return None
     train = setup["train"]
-    return {"lr_schedule": train.get("schedule", "constant"), "lr_warmup": str(train.get("warmup", 0)),
-            "lr_updates": str(train["steps"]), "epoch_images": str(setup["epoch"])}
+    told = {"lr_schedule": train.get("schedule", "constant"), "lr_warmup": str(train.get("warmup", 0)),
+            "lr_updates": str(train["steps"])}
+    return told | ({"epoch_images": str(setup["epoch"])} if setup["epoch"] else {})
 
 
 def draw_ids(draw, setup, pad):

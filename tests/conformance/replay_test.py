@@ -135,6 +135,13 @@ class StepTest(ReplayTest):
             self.replay(name, setup, inputs, init)
         self.assert_same_bytes("first", "second")
 
+    def test_a_file_that_tells_of_no_epochs_is_one(self):
+        setup = {**CASES["schedules"]["short_tail_flushed"], "rows": 7}
+        inputs, init = make_inputs(setup), self.init_of(setup)
+        for name, epoch in (("told", 7), ("untold", 0)):
+            self.assertEqual(len(self.replay(name, {**setup, "epoch": epoch}, inputs, init)["updates"]), 2)
+        self.assert_same_bytes("told", "untold")
+
     def test_recomputed_blocks_give_the_same_bytes(self):
         for name, setup in {
             "text": CASES["networks"]["everything_with_offset_accumulated"],
