@@ -52,7 +52,7 @@ const std::vector<Rule> kIncludes = {
     {"\"coordinator/cli/", {"coordinator/cli/", "tests/"}},
     {"\"worker/", {"worker/", "tests/"}},
     {"\"trainer/core/", {"trainer/", "tests/"}},
-    {"\"trainer/cuda/", {"trainer/cuda/", "trainer/torch/", "tests/"}},
+    {"\"trainer/kernels/", {"trainer/kernels/", "trainer/torch/", "tests/"}},
     {"\"trainer/dist/", {"trainer/dist/", "trainer/torch/", "tests/"}},
     {"\"trainer/torch/commands/", {"trainer/torch/commands/", "trainer/torch/main.cpp"}},
     {"\"trainer/torch/jobs/", {"trainer/torch/jobs/", "trainer/torch/commands/", "tests/"}},

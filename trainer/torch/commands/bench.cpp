@@ -15,7 +15,7 @@
 
 #include "schema/base/philox.h"
 #include "trainer/core/schedule/draws.h"
-#include "trainer/cuda/peak.h"
+#include "trainer/kernels/peak.h"
 #include "trainer/torch/commands/commands.h"
 #include "trainer/torch/commands/op_profile.h"
 #include "trainer/torch/files/pipeline_folder.h"

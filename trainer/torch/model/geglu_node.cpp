@@ -10,7 +10,7 @@
 
 #include <vector>
 
-#include "trainer/cuda/geglu.h"
+#include "trainer/kernels/geglu.h"
 #include "trainer/torch/model/matrix_product.h"
 
 namespace sarsweep::trainer {

@@ -4,7 +4,7 @@
 
 namespace sarsweep::trainer {
 
-// [..., value | gate] -> value · gelu(gate) [...] (trainer/cuda/geglu.h), a node of the graph.
+// [..., value | gate] -> value · gelu(gate) [...] (trainer/kernels/geglu.h), a node of the graph.
 at::Tensor geglu(const at::Tensor& projected);
 
 // Off the graph, of fp32 rows [n,2·width] on a CPU; the second gives the gradient of the rows.

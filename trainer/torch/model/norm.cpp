@@ -11,7 +11,7 @@
 
 #include <vector>
 
-#include "trainer/cuda/group_norm.h"
+#include "trainer/kernels/group_norm.h"
 
 namespace sarsweep::trainer {
 namespace {

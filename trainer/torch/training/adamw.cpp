@@ -24,7 +24,7 @@
 #include <c10/core/GradMode.h>
 
 #include "schema/base/error.h"
-#include "trainer/cuda/adamw.h"
+#include "trainer/kernels/adamw.h"
 
 namespace sarsweep::trainer {
 namespace {

@@ -21,7 +21,7 @@ struct StepScale {
   at::Tensor finite;   // 0: the step changes nothing
 };
 
-// AdamW with decoupled weight decay (trainer/cuda/adamw.h) on all trained tensors without
+// AdamW with decoupled weight decay (trainer/kernels/adamw.h) on all trained tensors without
 // exception. A tensor without gradient is neither stepped nor decayed, and its state stays as it
 // is. Of each group the weights lie in one buffer, and so do either moments and, where they are
 // asked for, narrow copies and gradients, all laid out alike (flat_buffer.h).

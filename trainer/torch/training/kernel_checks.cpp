@@ -36,7 +36,7 @@ double distance(const at::Tensor& got, const at::Tensor& reference) {
   return ((exact(got) - reference).abs().max() / reference.abs().max()).item<double>();
 }
 
-// Three steps of one tensor, from its formula (trainer/cuda/adamw.h).
+// Three steps of one tensor, from its formula (trainer/kernels/adamw.h).
 SelfCheck check_adamw(at::Device device, std::int64_t size) {
   const AdamWOptions options{0.9, 0.99, 1e-8, 0.1};
   constexpr double kLr = 1e-2, kDivisor = 1.5;

@@ -1,8 +1,8 @@
-#include "trainer/cuda/geglu.h"
+#include "trainer/kernels/geglu.h"
 
 #include <numbers>
 
-#include "trainer/cuda/wide_vectors.h"
+#include "trainer/kernels/wide_vectors.h"
 
 namespace sarsweep::trainer {
 namespace {

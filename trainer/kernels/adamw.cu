@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "schema/base/error.h"
-#include "trainer/cuda/adamw.h"
-#include "trainer/cuda/adamw_scalars.h"
-#include "trainer/cuda/narrow.h"
+#include "trainer/kernels/adamw.h"
+#include "trainer/kernels/adamw_scalars.h"
+#include "trainer/kernels/narrow.h"
 
 namespace sarsweep::trainer {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "trainer/cuda/adamw.h"
+#include "trainer/kernels/adamw.h"
 
 namespace sarsweep::trainer {
 

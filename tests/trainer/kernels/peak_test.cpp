@@ -1,4 +1,4 @@
-#include "trainer/cuda/peak.h"
+#include "trainer/kernels/peak.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
-#include "trainer/cuda/adamw.h"
+#include "trainer/kernels/adamw.h"
 
 #include <cmath>
 
-#include "trainer/cuda/adamw_scalars.h"
-#include "trainer/cuda/narrow.h"
+#include "trainer/kernels/adamw_scalars.h"
+#include "trainer/kernels/narrow.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define SARSWEEP_WIDE_VECTORS

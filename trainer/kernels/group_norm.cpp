@@ -1,6 +1,6 @@
-#include "trainer/cuda/group_norm.h"
+#include "trainer/kernels/group_norm.h"
 
-#include "trainer/cuda/wide_vectors.h"
+#include "trainer/kernels/wide_vectors.h"
 
 namespace sarsweep::trainer {
 namespace {

@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "trainer/cuda/adamw.h"
-#include "trainer/cuda/narrow.h"
+#include "trainer/kernels/adamw.h"
+#include "trainer/kernels/narrow.h"
 #ifdef SARSWEEP_CUDA
 #include <cuda_runtime_api.h>
 #endif
