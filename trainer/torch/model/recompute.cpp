@@ -21,7 +21,7 @@ struct SavedBlock : torch::CustomClassHolder {
 };
 
 // Positions of the arguments of forward, and of their gradients.
-enum Position : std::size_t { kX, kCondition, kWitness, kBlock, kPositions };
+enum Position : std::size_t { x_at, condition_at, witness_at, block_at, positions };
 
 // An argument of the recomputed block, cut from the graph before it, and what the block's uses of
 // it send back: their sum as it stands, where a leaf would lay it out like the leaf.
@@ -59,15 +59,15 @@ struct Recompute : torch::autograd::Function<Recompute> {
   static tensor_list backward(AutogradContext* ctx, const tensor_list& grads) {
     const tensor_list saved = ctx->get_saved_variables();
     const c10::AutoGradMode with_graph(true);
-    const Argument x(saved[0], ctx->needs_input_grad(kX));
-    const Argument condition(saved[1], ctx->needs_input_grad(kCondition));
+    const Argument x(saved[0], ctx->needs_input_grad(x_at));
+    const Argument condition(saved[1], ctx->needs_input_grad(condition_at));
     const auto holder = ctx->saved_data["block"].toCapsule();
     const Block& block = static_cast<const SavedBlock&>(*holder).block;
     const at::Tensor y = block(x.value(), condition.value());
     if (y.requires_grad()) torch::autograd::backward({y}, {grads[0]});
-    tensor_list result(kPositions);
-    result[kX] = x.gradient();
-    result[kCondition] = condition.gradient();
+    tensor_list result(positions);
+    result[x_at] = x.gradient();
+    result[condition_at] = condition.gradient();
     return result;
   }
 };
@@ -82,7 +82,7 @@ at::Tensor recompute(const at::Tensor& x, const at::Tensor& condition, const Blo
 // The alias gathers what the block's own uses of a tensor send back before it joins the others':
 // the order of a sum that a recomputed block cannot help.
 at::Tensor run_block(Activations activations, const at::Tensor& x, const at::Tensor& condition,
-                     Block block) {
+                     const Block& block) {
   if (!c10::GradMode::is_enabled()) return block(x, condition);
   if (activations == Activations::keep) return block(at::alias(x), at::alias(condition));
   return recompute(x, condition, block);

@@ -16,7 +16,7 @@ enum class Activations { keep, recompute };
 // computes it anew. Both ways take the same sums in the same order, so that the gradients are equal
 // to the last bit. Whatever `block` captures must outlive the backward pass.
 at::Tensor run_block(Activations activations, const at::Tensor& x, const at::Tensor& condition,
-                     Block block);
+                     const Block& block);
 // The same of a block without condition.
 at::Tensor run_block(Activations activations, const at::Tensor& x,
                      std::function<at::Tensor(const at::Tensor& x)> block);
