@@ -47,6 +47,10 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
     "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${_include}/torch/csrc/api/include>")
   # Without this, ATen/TensorOperators.h pulls in every operator: +25 to 40 % per source file.
   target_compile_definitions(LibTorch::c10 INTERFACE AT_PER_OPERATOR_HEADERS)
+  # at::parallel_for is a template: without OpenMP where it is used it runs on one thread. Of the
+  # runtime there must be one copy, the wheel's: two pools of threads would spin against each other.
+  target_compile_options(LibTorch::c10 INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>")
+  target_link_libraries(LibTorch::c10 INTERFACE "${LIBTORCH_DIR}/lib/libgomp.so.1")
   # DT_RPATH, not DT_RUNPATH: LD_LIBRARY_PATH must not replace the wheel's NCCL or CUDA.
   target_link_options(LibTorch::c10 INTERFACE LINKER:--disable-new-dtags)
   if(LibTorch_cuda_FOUND)
