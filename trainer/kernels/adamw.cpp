@@ -1,6 +1,7 @@
 #include "trainer/kernels/adamw.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "trainer/kernels/adamw_scalars.h"
 #include "trainer/kernels/narrow.h"
@@ -55,20 +56,30 @@ inline __attribute__((always_inline)) void step_and_narrow(const Numbers& at, st
   }
 }
 
-constexpr std::int64_t kLanes = 16;
+// The processor reads ahead to the end of a page: from several places at once it waits less.
+constexpr std::int64_t kPlaces = 4;
+constexpr std::int64_t kLanes = 8;
 
 inline __attribute__((always_inline)) double squares(const float* values, std::int64_t count) {
-  double lanes[kLanes] = {};
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-      const auto value = static_cast<double>(values[i + lane]);
-      lanes[lane] += value * value;
+  using Floats = float __attribute__((vector_size(kLanes * sizeof(float))));
+  using Doubles = double __attribute__((vector_size(kLanes * sizeof(double))));
+  const std::int64_t stride = count / (kPlaces * kLanes) * kLanes;
+  Doubles lanes[kPlaces] = {};
+  for (std::int64_t i = 0; i < stride; i += kLanes) {
+    for (std::int64_t place = 0; place < kPlaces; ++place) {
+      Floats narrow;
+      std::memcpy(&narrow, values + place * stride + i, sizeof narrow);
+      const Doubles wide = __builtin_convertvector(narrow, Doubles);
+      lanes[place] += wide * wide;
     }
   }
   double sum = 0;
-  for (const double lane : lanes) sum += lane;
-  for (; i < count; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  for (const Doubles& at : lanes) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) sum += at[lane];
+  }
+  for (std::int64_t i = kPlaces * stride; i < count; ++i) {
+    sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  }
   return sum;
 }
 
