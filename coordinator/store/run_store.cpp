@@ -144,13 +144,14 @@ std::int64_t RunStore::save_shared(const nlohmann::json& config, const nlohmann:
 
 const RunStore::Shared& RunStore::shared(std::int64_t id) {
   const auto [place, fresh] = shared_.try_emplace(id);
-  if (!fresh) return place->second;
+  Shared& shared = place->second;  // Clang 14 cannot capture a binding
+  if (!fresh) return shared;
   connection_.each("SELECT config, origins FROM shared_config WHERE id = ?1", {id},
                    [&](const Row& row) {
-                     place->second = {std::make_shared<const CommonJson>(row.text(0)),
-                                      std::make_shared<const CommonJson>(row.text(1))};
+                     shared = {std::make_shared<const CommonJson>(row.text(0)),
+                               std::make_shared<const CommonJson>(row.text(1))};
                    });
-  return place->second;
+  return shared;
 }
 
 void RunStore::redefine(const RunRow& known, const RunRow& row) {
