@@ -3,6 +3,7 @@
 The login address is printed for the person who starts the program, and two kinds of file hold secrets for one user
 alone: those of a start (token, coordinator.ready) and those a worker needs to find its trainers again.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -103,8 +104,11 @@ class Secrets(unittest.TestCase):
         self.assertGreater(len(self.seen), 30)
 
     def test_3_no_file_holds_one_but_what_its_owner_alone_can_read(self):
-        files = [file for file in self.home.folder.rglob("*") if file.is_file()]
-        held = {str(file.relative_to(self.home.folder)): self.names_in(file.read_bytes()) for file in files}
+        held = {}
+        for folder, _, names in os.walk(self.home.folder):
+            for file in filter(pathlib.Path.is_file, (pathlib.Path(folder, name) for name in names)):
+                with contextlib.suppress(FileNotFoundError):  # of a checkpoint that had its day
+                    held[str(file.relative_to(self.home.folder))] = self.names_in(file.read_bytes())
         for name, names in held.items():
             if PRIVATE.fullmatch(name):
                 self.assertEqual((self.home.folder / name).stat().st_mode & 0o077, 0, name)
@@ -112,7 +116,7 @@ class Secrets(unittest.TestCase):
                 self.assertEqual(names, [], name)
         self.assertLessEqual({"sarsweep.db", "up.log", "token"}, held.keys())
         self.assertEqual([name for name in held if name.startswith("backups/") and held[name]], [])
-        print(f"{len(self.secrets)} secrets, {len(files)} files, {len(self.seen)} addresses and pages")
+        print(f"{len(self.secrets)} secrets, {len(held)} files, {len(self.seen)} addresses and pages")
 
     def test_4_what_is_printed_is_the_login_alone(self):
         printed = pathlib.Path(self.home.printed.name).read_bytes()
