@@ -14,13 +14,17 @@ namespace sarsweep {
 namespace {
 std::string hex_of(const unsigned char* bytes, size_t count) {
   static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * count);
+  std::string text(2 * count, '0');
   for (size_t i = 0; i < count; ++i) {
-    text += kDigits[bytes[i] >> 4];
-    text += kDigits[bytes[i] & 15];
+    text[2 * i] = kDigits[bytes[i] >> 4];
+    text[2 * i + 1] = kDigits[bytes[i] & 15];
   }
   return text;
+}
+// Looked up once: OpenSSL would do so at every digest.
+const EVP_MD* sha256_method() {
+  static EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return method;
 }
 const unsigned char* as_bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -33,7 +37,7 @@ struct Sha256::Impl {
 };
 
 Sha256::Sha256() : impl_(std::make_unique<Impl>()) {
-  EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr);
+  EVP_DigestInit_ex(impl_->context, sha256_method(), nullptr);
 }
 Sha256::~Sha256() = default;
 
@@ -49,9 +53,10 @@ std::string Sha256::hex() {
 }
 
 std::string sha256(std::string_view bytes) {
-  Sha256 digest;
-  digest.update(bytes);
-  return digest.hex();
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(bytes.data(), bytes.size(), out, &size, sha256_method(), nullptr);
+  return hex_of(out, size);
 }
 
 std::string sha256_file(const std::filesystem::path& path) {

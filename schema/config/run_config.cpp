@@ -2,6 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "schema/base/error.h"
 #include "schema/config/condition.h"
@@ -33,21 +38,62 @@ RunValues defaults() {
   return values;
 }
 
-void derive(RunValues& values, const RunValues& given) {
-  if (!given.contains("train.steps") && !given.contains("train.epochs")) {
-    values.set("train.epochs", Value(kDefaultEpochs));
+// Defaults that depend on what is given; `values` has no others yet.
+void derive(RunValues& values) {
+  if (!values.contains("train.steps") && !values.contains("train.epochs")) {
+    static const Value epochs(kDefaultEpochs);
+    values.set("train.epochs", epochs);
   }
-  if (values["job"] == "vae") {
-    if (!given.contains("vae.mode")) values.set("vae.mode", Value("full"));
-    for (const char* weight : {"vae.rayleigh_weight", "vae.histogram_weight"}) {
-      if (!given.contains(weight)) values.set(weight, Value(0.0));
+  if (values["job"] != "vae") return;
+  if (!values.contains("vae.mode")) values.set("vae.mode", Value("full"));
+  for (const char* weight : {"vae.rayleigh_weight", "vae.histogram_weight"}) {
+    if (!values.contains(weight)) values.set(weight, Value(0.0));
+  }
+}
+
+void derive_alphas(RunValues& values) {
+  static constexpr std::array<std::pair<const char*, const char*>, 3> kParts = {
+      {{"unet.rank", "unet.alpha"},
+       {"text_encoder_1.rank", "text_encoder_1.alpha"},
+       {"text_encoder_2.rank", "text_encoder_2.alpha"}}};
+  for (const auto& [rank, alpha] : kParts) {
+    const json& given = values[rank];
+    if (values.contains(alpha) || !given.is_number()) continue;
+    values.set(alpha, Value(given.get<double>() / 2));
+  }
+}
+
+// The fields that stand and fall together: those with one condition.
+struct Dependents {
+  const Condition* condition = nullptr;
+  std::vector<const Field*> asked;  // of each clause; nullptr: no such field
+  std::vector<const Field*> fields;
+};
+
+std::vector<Dependents> find_dependents() {
+  std::map<std::string_view, Dependents> by_condition;
+  for (const Field& field : fields()) {
+    if (field.active_when.empty()) continue;
+    Dependents& group = by_condition[field.active_when];
+    group.fields.push_back(&field);
+    if (group.condition != nullptr) continue;
+    group.condition = &activity(field);
+    for (const Clause& clause : *group.condition) group.asked.push_back(find_field(clause.field));
+  }
+  std::vector<Dependents> all;
+  for (auto& [text, group] : by_condition) all.push_back(std::move(group));
+  return all;
+}
+
+bool stand(const Dependents& group, const RunValues& complete) {
+  static const json null;
+  for (std::size_t i = 0; i < group.asked.size(); ++i) {
+    const Field* field = group.asked[i];
+    if (!holds((*group.condition)[i], field == nullptr ? null : complete.at(*field).json())) {
+      return false;
     }
   }
-  for (const std::string part : {"unet", "text_encoder_1", "text_encoder_2"}) {
-    const json& rank = values[part + ".rank"];
-    if (values.contains(part + ".alpha") || !rank.is_number()) continue;
-    values.set(part + ".alpha", Value(rank.get<double>() / 2));
-  }
+  return true;
 }
 
 [[noreturn]] void refuse(const std::string& field, const std::string& sentence) {
@@ -93,22 +139,23 @@ bool is_active(const Field& field, const RunValues& complete) {
                      [&](const Clause& clause) { return holds(clause, complete[clause.field]); });
 }
 
-RunValues with_defaults(const RunValues& given) {
+RunValues with_defaults(RunValues given) {
   static const RunValues all = defaults();
-  RunValues values = all;
-  for (const Field& field : fields()) {
-    if (!given.at(field).is_null()) values.set(field, given.at(field));
-  }
-  derive(values, given);
-  return values;
+  derive(given);
+  given.complete_by(all);
+  derive_alphas(given);
+  return given;
 }
 
-RunValues active_only(const RunValues& complete) {
-  RunValues active = complete;
-  for (const Field& field : fields()) {
-    if (!complete.at(field).is_null() && !is_active(field, complete)) active.set(field, Value());
+RunValues active_only(RunValues complete) {
+  static const std::vector<Dependents> groups = find_dependents();
+  std::vector<const Field*> inactive;
+  for (const Dependents& group : groups) {
+    if (stand(group, complete)) continue;
+    inactive.insert(inactive.end(), group.fields.begin(), group.fields.end());
   }
-  return active;
+  for (const Field* field : inactive) complete.set(*field, Value());
+  return complete;
 }
 
 json with_defaults(const json& flat) {

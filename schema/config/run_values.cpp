@@ -51,9 +51,7 @@ const std::string& Value::text() const {
   return entry_ == nullptr ? null : entry_->text;
 }
 
-RunValues::RunValues() : values_(fields().size()) {}
-
-RunValues::RunValues(const json& flat) : RunValues() {
+RunValues::RunValues(const json& flat) {
   for (const auto& [name, value] : flat.items()) {
     if (const Field* field = find_field(name)) set(*field, Value(value));
   }
@@ -62,6 +60,15 @@ RunValues::RunValues(const json& flat) : RunValues() {
 const Value& RunValues::at(std::string_view field) const {
   const Field* found = find_field(field);
   return found == nullptr ? kNoValue : at(*found);
+}
+
+const Value& RunValues::of(std::size_t position) const {
+  return values_.empty() ? kNoValue : values_[position];
+}
+
+void RunValues::set(const Field& field, Value value) {
+  if (values_.empty()) values_.resize(fields().size());
+  values_[position(field)] = std::move(value);
 }
 
 void RunValues::set(std::string_view field, Value value) {
@@ -75,7 +82,7 @@ void RunValues::set(std::string_view field, Value value) {
 json RunValues::flat() const {
   json flat = json::object();
   for (const Key& key : sorted_keys()) {
-    const Value& value = values_[key.field];
+    const Value& value = of(key.field);
     if (!value.is_null()) flat[std::string(fields()[key.field].name)] = value.json();
   }
   return flat;
@@ -84,9 +91,10 @@ json RunValues::flat() const {
 template <typename Wanted>
 std::string RunValues::text_of(Wanted wanted) const {
   std::string text = "{";
+  const std::span<const Field> table = fields();
   for (const Key& key : sorted_keys()) {
-    const Value& value = values_[key.field];
-    if (value.is_null() || !wanted(fields()[key.field])) continue;
+    const Value& value = of(key.field);
+    if (value.is_null() || !wanted(table[key.field])) continue;
     if (text.size() > 1) text += ',';
     text += key.text;
     text += value.text();
@@ -98,9 +106,16 @@ std::string RunValues::text() const {
   return text_of([](const Field&) { return true; });
 }
 
+void RunValues::complete_by(const RunValues& other) {
+  if (values_.empty()) values_ = other.values_;
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (values_[i].is_null()) values_[i] = other.of(i);
+  }
+}
+
 void RunValues::keep_equal(const RunValues& other) {
   for (std::size_t i = 0; i < values_.size(); ++i) {
-    if (!(values_[i] == other.values_[i])) values_[i] = Value();
+    if (!(values_[i] == other.of(i))) values_[i] = Value();
   }
 }
 

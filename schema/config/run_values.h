@@ -38,18 +38,18 @@ class Value {
 // runs that differ in one field hold little more than that field. A value of null is no value.
 class RunValues {
  public:
-  RunValues();
+  RunValues() = default;
   // Names that the table lacks are left out.
   explicit RunValues(const nlohmann::json& flat);
 
   bool contains(std::string_view field) const { return !at(field).is_null(); }
   // null where there is no value, or no such field.
   const Value& at(std::string_view field) const;
-  const Value& at(const Field& field) const { return values_[position(field)]; }
+  const Value& at(const Field& field) const { return of(position(field)); }
   const nlohmann::json& operator[](std::string_view field) const { return at(field).json(); }
 
   // A null value takes the field away. Throws Error(internal) for a name that the table lacks.
-  void set(const Field& field, Value value) { values_[position(field)] = std::move(value); }
+  void set(const Field& field, Value value);
   void set(std::string_view field, Value value);
 
   nlohmann::json flat() const;
@@ -57,6 +57,8 @@ class RunValues {
   std::string text() const;
   std::string text(FieldClass wanted) const;
 
+  // Takes each value of `other` that it has none of.
+  void complete_by(const RunValues& other);
   // Takes away each value that `other` lacks or holds otherwise.
   void keep_equal(const RunValues& other);
   // text() of the fields that `common` has no value for.
@@ -66,12 +68,14 @@ class RunValues {
   template <typename Wanted>
   std::string text_of(Wanted wanted) const;
 
-  std::vector<Value> values_;  // in the order of the table
+  const Value& of(std::size_t position) const;
+
+  std::vector<Value> values_;  // in the order of the table; empty until one is set
 };
 
 // with_defaults(), active_only() and combination_problems() of fields.h for values in this form.
-RunValues with_defaults(const RunValues& given);
-RunValues active_only(const RunValues& complete);
+RunValues with_defaults(RunValues given);
+RunValues active_only(RunValues complete);
 std::vector<Problem> combination_problems(const RunValues& complete);
 
 // True if `active_when` of the field holds.
