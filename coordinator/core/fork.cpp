@@ -88,11 +88,12 @@ void inherit(RunRow& fork, const PlannedRun& planned, const RunRow& parent) {
   const json from = parent.origins.whole();
   const json bases = json::parse(parent.path_bases);
   json origins = json::object(), path_bases = json::object();
-  for (const auto& [field, origin] : planned.origins.items()) {
+  const json& own_bases = planned.path_bases.json();
+  for (const auto& [field, origin] : planned.origins.json().items()) {
     const bool is_set = origin == "--set";
     if (is_set) origins[field] = origin;
     if (!is_set && from.contains(field)) origins[field] = from[field];
-    if (is_set && planned.path_bases.contains(field)) path_bases[field] = planned.path_bases[field];
+    if (is_set && own_bases.contains(field)) path_bases[field] = own_bases[field];
     if (!is_set && bases.contains(field)) path_bases[field] = bases[field];
   }
   fork.origins.own = origins.dump();

@@ -8,12 +8,12 @@ namespace {
 using nlohmann::json;
 
 std::int64_t priority_of(const config::RunValues& config) {
-  const json& priority = config["resources.priority"];
-  if (priority == "high") return 1;
-  return priority == "low" ? -1 : 0;
+  const std::string& priority = config.at("resources.priority").text();  // JSON
+  if (priority == R"("high")") return 1;
+  return priority == R"("low")" ? -1 : 0;
 }
 
-std::string text_of(const json& object) { return object.is_null() ? "{}" : object.dump(); }
+std::string text_of(const config::Value& object) { return object.is_null() ? "{}" : object.text(); }
 
 }  // namespace
 

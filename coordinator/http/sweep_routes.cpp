@@ -6,12 +6,14 @@ namespace {
 
 constexpr std::int64_t kSourceCap = 8 << 20;  // 1 MiB of text, escaped
 
-Reply submit(Coordinator& coordinator, const Call& call) {
+Reply submit(Coordinator& coordinator, const std::string& url, const Call& call) {
   const auto source = call.json().get<SweepSource>();
   nlohmann::json problems;
   try {
-    return Reply::of(
-        coordinator.submit(source, call.header("idempotency-key"), call.caller.name, &problems));
+    nlohmann::json document =
+        coordinator.submit(source, call.header("idempotency-key"), call.caller.name, &problems);
+    document["url"] = url + "/#/sweep/" + document.value("sweep", "");
+    return Reply::of(document);
   } catch (const Error& error) {
     if (problems.is_null()) throw;
     return Reply::refused(error, std::move(problems));
@@ -28,15 +30,7 @@ std::vector<Route> sweep_routes(const RouteContext& context) {
   const auto wandb = [&core](const Call& call) {
     return Reply::of(core.import_wandb(call.json().get<SweepSource>()));
   };
-  const auto post = [&core, context](const Call& call) {
-    Reply reply = submit(core, call);
-    if (reply.status == 200) {
-      nlohmann::json body = nlohmann::json::parse(reply.body);
-      body["url"] = *context.url + "/#/sweep/" + body.value("sweep", "");
-      reply = Reply::of(body);
-    }
-    return reply;
-  };
+  const auto post = [&core, context](const Call& call) { return submit(core, *context.url, call); };
   const auto list = [&core](const Call&) { return Reply::of(core.sweeps()); };
   const auto one = [&core](const Call& call) {
     return Reply::of(core.sweep(call.path.at("name")));

@@ -49,8 +49,9 @@ void check_inactive(const Cell& cell, const config::RunValues& active, Diagnosti
   }
 }
 
-void check_combinations(const Cell& cell, const config::RunValues& full, Diagnostics& diagnostics) {
-  for (const config::Problem& problem : config::combination_problems(full)) {
+void report(const Cell& cell, const std::vector<config::Problem>& problems,
+            Diagnostics& diagnostics) {
+  for (const config::Problem& problem : problems) {
     const Setting* given = cell.row.find(problem.field);
     if (given != nullptr && given->from_set) {
       diagnostics.set_error(problem.field, problem.code, problem.message, problem.suggestion);
@@ -65,8 +66,9 @@ void check_protocol(const Cell& cell, const config::RunValues& active,
                     const std::vector<FileProtocol>& of_file, Diagnostics& diagnostics) {
   const json& given_name = active["eval.protocol"];
   const std::string name = given_name.is_string() ? given_name.get<std::string>() : "";
-  std::vector<std::string> known = protocol_names();
-  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  const std::vector<std::string>& shipped = protocol_names();
+  if (std::find(shipped.begin(), shipped.end(), name) != shipped.end()) return;
+  std::vector<std::string> known = shipped;
   for (const FileProtocol& protocol : of_file) known.push_back(protocol.name);
   const Setting* given = cell.row.find("eval.protocol");
   const std::string nearest = nearest_name(name, known);
@@ -115,10 +117,11 @@ CellParent read_best_parent(config::RunValues& active, const std::string& sweep,
 
 void complete(Cell& cell, const SweepFile& file, Diagnostics& diagnostics) {
   apply_file_protocol(cell.row, file.protocols);
-  const config::RunValues full = config::with_defaults(cell.row.values());
-  config::RunValues active = config::active_only(full);
+  config::RunValues full = config::with_defaults(cell.row.values());
+  const std::vector<config::Problem> problems = config::combination_problems(full);
+  config::RunValues active = config::active_only(std::move(full));
   check_inactive(cell, active, diagnostics);
-  check_combinations(cell, full, diagnostics);
+  report(cell, problems, diagnostics);
   check_protocol(cell, active, file.protocols, diagnostics);
   if (!active.contains("data.path")) {
     diagnostics.warning(cell.place, "missing_data_path",
@@ -135,17 +138,26 @@ void complete(Cell& cell, const SweepFile& file, Diagnostics& diagnostics) {
 }
 
 void check_ratios(const std::vector<Cell>& cells, Diagnostics& diagnostics) {
+  struct Part {
+    std::string name;
+    const config::Field *rank, *alpha;
+  };
+  std::vector<Part> parts;
+  for (const std::string name : {"unet", "text_encoder_1", "text_encoder_2"}) {
+    parts.push_back(
+        {name, config::find_field(name + ".rank"), config::find_field(name + ".alpha")});
+  }
   std::map<std::pair<std::size_t, std::string>, double> first;
   for (const Cell& cell : cells) {
-    for (const std::string part : {"unet", "text_encoder_1", "text_encoder_2"}) {
-      const json& rank = cell.config[part + ".rank"];
+    for (const Part& part : parts) {
+      const json& rank = cell.config.at(*part.rank).json();
       if (rank.is_null()) continue;
-      const double ratio = cell.config[part + ".alpha"].get<double>() / rank.get<double>();
-      const auto [known, is_new] = first.try_emplace({cell.study, part}, ratio);
+      const double ratio = cell.config.at(*part.alpha).json().get<double>() / rank.get<double>();
+      const auto [known, is_new] = first.try_emplace({cell.study, part.name}, ratio);
       if (is_new || known->second == ratio) continue;
       diagnostics.warning(cell.place, "ratio_differs",
-                          fmt::format("{}.alpha/rank differs inside this study: {} and {}", part,
-                                      known->second, ratio),
+                          fmt::format("{}.alpha/rank differs inside this study: {} and {}",
+                                      part.name, known->second, ratio),
                           "leave alpha out: it is rank/2 then");
       return;
     }

@@ -35,10 +35,11 @@ struct PlannedRun {
   std::string judge_hash;               // SHA-256 of the judge fields
   std::optional<std::string> alias_of;  // name of the first equal row
   std::optional<ParentRef> parent;
-  config::RunValues config;   // active, defaults filled in, paths as written
-  nlohmann::json origins;     // {"unet.lr": "file.yaml:12", "--set": …}; absent = default
-  nlohmann::json axes;        // the swept fields of the cell {dotted: value}
-  nlohmann::json path_bases;  // {"data.path": dir} where a relative path is to be resolved against
+  config::RunValues config;  // active, defaults filled in, paths as written
+  // Objects, or null where there is nothing to say; runs that hold the same share it.
+  config::Value origins;     // {"unet.lr": "file.yaml:12", "unet.rank": "--set"}; absent = default
+  config::Value axes;        // the swept fields of the cell {dotted: value}
+  config::Value path_bases;  // {"data.path": dir} where a relative path is to be resolved against
 };
 
 struct ExpandedSweep {

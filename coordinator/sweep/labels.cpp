@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,14 +40,25 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kShort =
     {"model.path", "from-"},
 }};
 
-const json& value_in(const Cell& cell, const std::string& field) {
-  return cell.config[config::spread(field).front()];
+// A field or a group of both encoders, and where its value stands.
+struct Swept {
+  std::string name;
+  const config::Field* field = nullptr;
+};
+
+Swept swept(const std::string& name) {
+  return {name, config::find_field(config::spread(name).front())};
+}
+
+const config::Value& value_in(const Cell& cell, const config::Field* field) {
+  return cell.config.at(*field);
 }
 
 bool encoders_agree(std::span<const Cell> cells, const std::string& part) {
+  const config::Field* first = config::find_field(std::string(kFirst) + part);
+  const config::Field* second = config::find_field(std::string(kSecond) + part);
   return std::all_of(cells.begin(), cells.end(), [&](const Cell& cell) {
-    return value_in(cell, std::string(kFirst) + part) ==
-           value_in(cell, std::string(kSecond) + part);
+    return value_in(cell, first) == value_in(cell, second);
   });
 }
 
@@ -58,26 +68,35 @@ std::string joint_name(std::span<const Cell> cells, const std::string& field) {
   return encoder && encoders_agree(cells, part) ? "text_encoders." + part : field;
 }
 
-// The fields that the rows of these cells set and whose values differ.
-std::vector<std::string> swept_fields(std::span<const Cell> cells) {
+// The fields that the rows of these cells set, in that order.
+std::vector<std::string> fields_set(std::span<const Cell> cells) {
   std::vector<std::string> order;
-  std::set<std::string> seen;
+  std::vector<bool> seen(config::fields().size(), false);
   for (const Cell& cell : cells) {
     for (const SharedSetting& setting : cell.own) {
-      if (seen.insert(setting->field).second) order.push_back(setting->field);
+      const std::size_t position = config::position(*config::find_field(setting->field));
+      if (!seen[position]) order.push_back(setting->field);
+      seen[position] = true;
     }
   }
-  std::vector<std::string> swept;
-  for (const std::string& field : order) {
-    const std::string name = joint_name(cells, field);
-    if (std::find(swept.begin(), swept.end(), name) != swept.end()) continue;
-    const json& first = value_in(cells.front(), name);
+  return order;
+}
+
+// Those of them whose values differ.
+std::vector<Swept> swept_fields(std::span<const Cell> cells) {
+  std::vector<Swept> found;
+  for (const std::string& field : fields_set(cells)) {
+    const Swept one = swept(joint_name(cells, field));
+    const bool known = std::any_of(found.begin(), found.end(),
+                                   [&](const Swept& other) { return other.name == one.name; });
+    if (known) continue;
+    const config::Value& first = value_in(cells.front(), one.field);
     const bool varies = std::any_of(cells.begin(), cells.end(), [&](const Cell& cell) {
-      return value_in(cell, name) != first;
+      return !(value_in(cell, one.field) == first);
     });
-    if (varies) swept.push_back(name);
+    if (varies) found.push_back(one);
   }
-  return swept;
+  return found;
 }
 
 std::string model_name(const json& model) {
@@ -85,22 +104,28 @@ std::string model_name(const json& model) {
   return model.is_object() ? model["run"].get<std::string>() : config::display(model);
 }
 
-std::string short_form(const std::string& field, const json& value) {
-  const std::string shown = field == "model.path" ? model_name(value) : config::display(value);
+// What stands before the value of a field in a label.
+std::string prefix_of(const std::string& field) {
   for (const auto& [name, prefix] : kShort) {
-    if (name == field) return std::string(prefix) + shown;
+    if (name == field) return std::string(prefix);
   }
-  return field.substr(field.rfind('.') + 1) + "=" + shown;
+  return field.substr(field.rfind('.') + 1) + "=";
+}
+
+std::string shown(const std::string& field, const json& value) {
+  return field == "model.path" ? model_name(value) : config::display(value);
 }
 
 void label_study(std::span<Cell> cells) {
-  const std::vector<std::string> swept = swept_fields(cells);
+  const std::vector<Swept> swept = swept_fields(cells);
+  std::vector<std::string> prefixes;
+  for (const Swept& one : swept) prefixes.push_back(prefix_of(one.name));
   for (Cell& cell : cells) {
-    for (const std::string& field : swept) {
-      const json& value = value_in(cell, field);
+    for (std::size_t i = 0; i < swept.size(); ++i) {
+      const json& value = value_in(cell, swept[i].field).json();
       if (value.is_null()) continue;
-      cell.axes[field] = value;
-      cell.label += (cell.label.empty() ? "" : " ") + short_form(field, value);
+      cell.axes[swept[i].name] = value;
+      cell.label += (cell.label.empty() ? "" : " ") + prefixes[i] + shown(swept[i].name, value);
     }
   }
 }
@@ -114,6 +139,10 @@ void label_cells(std::vector<Cell>& cells) {
     label_study(std::span(cells).subspan(start, end - start));
     start = end;
   }
+}
+
+std::string label_word(const std::string& field, const json& value) {
+  return prefix_of(field) + shown(field, value);
 }
 
 }  // namespace sarsweep::sweep

@@ -4,14 +4,14 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
-#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "coordinator/sweep/ancestry.h"
 #include "coordinator/sweep/names.h"
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
-#include "schema/base/json_text.h"
 #include "schema/config/fields.h"
 
 namespace sarsweep::sweep {
@@ -119,10 +119,20 @@ class Connector {
     const Cell* parent =
         reference != nullptr && reference->found ? &cells_[reference->index] : nullptr;
     cell.cell_hash = science_hash(cell.config, parent, reference);
-    cell.judge_hash = judge_hash(cell.config);
+    cell.judge_hash = judgement_of(cell);
     if (!cell.name.empty()) return;
     cell.name = memorable_name(file_.studies[cell.study].name, cell.cell_hash, taken_);
     index_[cell.name] = i;
+  }
+
+  // Few cells are judged unlike the one before.
+  const std::string& judgement_of(const Cell& cell) {
+    std::string text = cell.config.text(config::FieldClass::judge);
+    if (judge_hash_.empty() || text != judge_text_) {
+      judge_hash_ = sha256(text);
+      judge_text_ = std::move(text);
+    }
+    return judge_hash_;
   }
 
   void report_lost(const Cell& cell) {
@@ -135,6 +145,7 @@ class Connector {
     }
     std::vector<std::string> names;
     for (const auto& [name, index] : index_) names.push_back(name);
+    std::sort(names.begin(), names.end());  // Of two that are as near, always the same.
     const std::string nearest = nearest_name(parent.cell, names);
     diagnostics_.error(parent.place, "unknown_parent",
                        "the parent '" + parent.cell + "' is no run of this sweep",
@@ -189,8 +200,9 @@ class Connector {
   std::vector<Cell>& cells_;
   const SweepFile& file_;
   Diagnostics& diagnostics_;
-  std::set<std::string> taken_;
-  std::map<std::string, std::size_t> index_;
+  std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::string judge_text_, judge_hash_;  // of the last cell
 };
 
 }  // namespace
@@ -211,12 +223,9 @@ std::string science_hash(const config::RunValues& config, const Cell* parent,
   return sha256(science.text(config::FieldClass::science));
 }
 
-std::string judge_hash(const config::RunValues& config) {
-  return sha256(config.text(config::FieldClass::judge));
-}
-
+// A digest has nothing that JSON would escape.
 std::string run_hash(const std::string& cell_hash, std::int64_t seed) {
-  return sha256(canonical_json({{"cell", cell_hash}, {"seed", seed}}));
+  return sha256(fmt::format(R"({{"cell":"{}","seed":{}}})", cell_hash, seed));
 }
 
 void connect(std::vector<Cell>& cells, const SweepFile& file, Diagnostics& diagnostics) {

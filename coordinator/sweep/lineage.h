@@ -13,7 +13,7 @@ namespace sarsweep::sweep {
 // own hash, one in another sweep by its name, one that is yet to be chosen by how it is chosen.
 std::string science_hash(const config::RunValues& config, const Cell* parent,
                          const CellParent* reference);
-std::string judge_hash(const config::RunValues& config);
+// SHA-256 of canonical JSON {"cell": cell_hash, "seed": seed}.
 std::string run_hash(const std::string& cell_hash, std::int64_t seed);
 
 // Names every cell, finds every parent and fills in the hashes; reports names given twice, unknown

@@ -40,7 +40,7 @@ std::string value_of(const std::string& name, const config::RunValues& config) {
 }  // namespace
 
 std::string memorable_name(const std::string& study, const std::string& cell_hash,
-                           std::set<std::string>& taken) {
+                           std::unordered_set<std::string>& taken) {
   std::uint64_t bits = leading_bits(sha256(study + "\n" + cell_hash));
   const auto first = first_words();
   const auto second = second_words();

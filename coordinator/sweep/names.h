@@ -1,7 +1,7 @@
 #pragma once
 
-#include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "coordinator/sweep/cell.h"
@@ -11,7 +11,7 @@ namespace sarsweep::sweep {
 // word-word-N from SHA-256 of study and cell hash: the same cell has the same name everywhere.
 // Where it is taken, the next N is. Adds the name to `taken`.
 std::string memorable_name(const std::string& study, const std::string& cell_hash,
-                           std::set<std::string>& taken);
+                           std::unordered_set<std::string>& taken);
 
 // What may not stand in a name replaced by '-', none at the ends, at most 63 characters; may be
 // empty.

@@ -55,9 +55,12 @@ const std::map<std::string, json>& protocols() {
 
 }  // namespace
 
-std::vector<std::string> protocol_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, block] : protocols()) names.push_back(name);
+const std::vector<std::string>& protocol_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> read;
+    for (const auto& [name, block] : protocols()) read.push_back(name);
+    return read;
+  }();
   return names;
 }
 

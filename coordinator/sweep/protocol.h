@@ -6,7 +6,7 @@
 namespace sarsweep::sweep {
 
 // The shipped protocols: the files of schema/config/protocols/ without their ending.
-std::vector<std::string> protocol_names();
+const std::vector<std::string>& protocol_names();
 
 // What a protocol says, without the eval. in front.
 const std::vector<std::string>& protocol_keys();

@@ -29,7 +29,9 @@ std::vector<Layer> cross(const std::vector<Axis>& axes) {
     longer.reserve(points.size() * axis.points.size());
     for (const Layer& point : points) {
       for (const Layer& value : axis.points) {
-        Layer both = point;
+        Layer both;
+        both.reserve(point.size() + value.size());
+        both.insert(both.end(), point.begin(), point.end());
         both.insert(both.end(), value.begin(), value.end());
         longer.push_back(std::move(both));
       }
@@ -53,7 +55,9 @@ class StudyRows {
     std::vector<Layer> points = grid();
     const std::vector<Layer> zipped = zip();
     points.insert(points.end(), zipped.begin(), zipped.end());
-    for (Layer& point : exclude(std::move(points))) {
+    points = exclude(std::move(points));
+    cells_.reserve(study_.runs.size() + points.size() + study_.include.size());
+    for (Layer& point : points) {
       const Place place = point.empty() ? study_.place : point.front()->key;
       add(std::move(point), "", place);
     }
@@ -168,6 +172,7 @@ class StudyRows {
   }
 
   std::vector<Layer> exclude(std::vector<Layer> points) {
+    if (study_.exclude.empty()) return points;
     std::vector<bool> used(study_.exclude.size(), false);
     std::vector<Layer> kept;
     for (Layer& point : points) {

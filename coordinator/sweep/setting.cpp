@@ -21,6 +21,7 @@ SharedSetting merge(const Setting& below, const Setting& above) {
 }  // namespace
 
 SharedSetting& Row::at(std::string_view field) {
+  if (settings_.empty()) settings_.resize(config::fields().size());
   return settings_[config::position(*config::find_field(field))];
 }
 
@@ -40,7 +41,8 @@ void Row::apply(const Layer& layer) {
 
 const Setting* Row::find(std::string_view field) const {
   const config::Field* known = config::find_field(field);
-  return known == nullptr ? nullptr : settings_[config::position(*known)].get();
+  if (known == nullptr || settings_.empty()) return nullptr;
+  return settings_[config::position(*known)].get();
 }
 
 json Row::value(const std::string& field) const {
@@ -52,9 +54,8 @@ json Row::value(const std::string& field) const {
 
 config::RunValues Row::values() const {
   config::RunValues values;
-  for (const config::Field& field : config::fields()) {
-    const SharedSetting& setting = settings_[config::position(field)];
-    if (setting != nullptr) values.set(field, setting->value);
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    if (settings_[i] != nullptr) values.set(config::fields()[i], settings_[i]->value);
   }
   return values;
 }

@@ -33,7 +33,8 @@ class Row {
   // Maps merge, everything else replaces, null takes away; steps and epochs clear each other.
   void apply(const Layer& layer);
 
-  // By the position of the field in the table; nullptr where it is not given.
+  // By the position of the field in the table, nullptr where it is not given; empty where nothing
+  // is.
   const std::vector<SharedSetting>& settings() const { return settings_; }
   const Setting* find(std::string_view field) const;
   // The value of a field or of the group name text_encoders.X where both agree; null where absent.
@@ -43,7 +44,7 @@ class Row {
  private:
   SharedSetting& at(std::string_view field);
 
-  std::vector<SharedSetting> settings_ = std::vector<SharedSetting>(config::fields().size());
+  std::vector<SharedSetting> settings_;
 };
 
 }  // namespace sarsweep::sweep

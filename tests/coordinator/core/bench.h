@@ -39,8 +39,7 @@ inline PlannedRun planned(const std::string& name, std::int64_t seed = 0) {
   run.run_hash = "hash-" + name + std::to_string(seed);
   run.judge_hash = "judge";
   run.config = config::RunValues({{"data.path", "data"}, {"resources.retries", 1}});
-  run.origins = run.axes = nlohmann::json::object();
-  run.path_bases = {{"data.path", "/base"}};
+  run.path_bases = config::Value(nlohmann::json{{"data.path", "/base"}});
   return run;
 }
 

@@ -92,15 +92,16 @@ TEST(Submit, WhatAllRunsHoldAlikeIsStoredOnceAndReadWhole) {
   Bench bench;
   bench.sweep.runs = {planned("a"), planned("b")};
   bench.sweep.runs[1].config.set("unet.rank", config::Value(4));
-  bench.sweep.runs[0].origins = {{"data.path", "f:1"}};
-  bench.sweep.runs[1].origins = {{"data.path", "f:1"}, {"unet.rank", "f:9"}};
+  bench.sweep.runs[0].origins = config::Value(nlohmann::json{{"data.path", "f:1"}});
+  bench.sweep.runs[1].origins =
+      config::Value(nlohmann::json{{"data.path", "f:1"}, {"unet.rank", "f:9"}});
   bench.submit();
   const auto detail = [&](const std::string& name) {
     return bench.core->run(bench.run(name)["id"]);
   };
   EXPECT_EQ(detail("a")["config"], bench.sweep.runs[0].config.flat());
   EXPECT_EQ(detail("b")["config"], bench.sweep.runs[1].config.flat());
-  EXPECT_EQ(detail("b")["origins"], bench.sweep.runs[1].origins);
+  EXPECT_EQ(detail("b")["origins"], bench.sweep.runs[1].origins.json());
   bench.sweep.runs[0].config.set("data.path", config::Value("other"));
   bench.submit();
   EXPECT_EQ(detail("a")["config"]["data.path"], "other") << "it had not started";
@@ -154,7 +155,7 @@ TEST(Submit, AFinishedEqualRunIsReused) {
   bench.sweep.runs.push_back(twin);
   PlannedRun moved = twin;
   moved.name = moved.cell = "moved";
-  moved.path_bases = {{"data.path", "/elsewhere"}};
+  moved.path_bases = config::Value(nlohmann::json{{"data.path", "/elsewhere"}});
   bench.sweep.runs.push_back(moved);
   const json reply = bench.submit();
   EXPECT_EQ(reply["cached"], 1);

@@ -117,7 +117,7 @@ TEST(Expand, ConfigHasDefaultsAndNothingInactiveOrNull) {
 
 TEST(Expand, OriginsNameFileLineOrSet) {
   const auto sweep = expand_text(kHead + "runs:\n  a:\n    unet.lr: 1e-5\n", {"train.eps=1e-6"});
-  const json& origins = sweep.runs.at(0).origins;
+  const json& origins = sweep.runs.at(0).origins.json();
   EXPECT_EQ(origins["unet.lr"], "sweep.yaml:6");
   EXPECT_EQ(origins["model.path"], "sweep.yaml:3");
   EXPECT_EQ(origins["train.eps"], "--set");
@@ -126,11 +126,11 @@ TEST(Expand, OriginsNameFileLineOrSet) {
 
 TEST(Expand, RelativePathsKnowTheirFolder) {
   const auto sweep = expand_text(kHead + "runs: {a: {}}\n", {"data.path=../other"});
-  EXPECT_EQ(sweep.runs.at(0).path_bases,
+  EXPECT_EQ(sweep.runs.at(0).path_bases.json(),
             json({{"model.path", "/lab/sweeps"}, {"data.path", "/home/lab"}}));
   EXPECT_EQ(sweep.runs.at(0).config["data.path"], "../other") << "paths stay as written";
   const auto absolute = expand_text(kHead + "runs: {a: {data.path: /data}}\n");
-  EXPECT_FALSE(absolute.runs.at(0).path_bases.contains("data.path"));
+  EXPECT_FALSE(absolute.runs.at(0).path_bases.json().contains("data.path"));
 }
 
 TEST(Expand, HashesIgnoreKeyOrderAndExecFields) {
@@ -195,7 +195,7 @@ TEST(Expand, TextEncodersSpreadAndFoldBack) {
       expand_text(kHead + "runs: {a: {text_encoders: {mode: lora, rank: 4}}, b: {}}\n");
   EXPECT_EQ(run_named(sweep, "a").config["text_encoder_1.rank"], 4);
   EXPECT_EQ(run_named(sweep, "a").config["text_encoder_2.rank"], 4);
-  EXPECT_EQ(run_named(sweep, "a").axes,
+  EXPECT_EQ(run_named(sweep, "a").axes.json(),
             json({{"text_encoders.mode", "lora"}, {"text_encoders.rank", 4}}));
   EXPECT_EQ(run_named(sweep, "a").label, "te-lora te4");
   EXPECT_EQ(run_named(sweep, "b").label, "te-frozen");
@@ -302,7 +302,7 @@ runs: {a: {}}
   EXPECT_EQ(parent->sweep, "tiny-base");
   EXPECT_EQ(parent->cell, "unet");
   EXPECT_TRUE(parent->any_seed);
-  EXPECT_FALSE(run_named(sweep, "a").path_bases.contains("model.path"));
+  EXPECT_FALSE(run_named(sweep, "a").path_bases.json().contains("model.path"));
 }
 
 TEST(Expand, AMemorableNameCanBeAParent) {
@@ -380,8 +380,8 @@ TEST(Expand, TheSameTextGivesTheSameBytes) {
   const auto dump = [&] {
     std::string bytes;
     for (const PlannedRun& run : expand_text(text).runs) {
-      bytes += run.name + run.label + run.run_hash + run.config.text() + run.origins.dump() +
-               run.axes.dump();
+      bytes += run.name + run.label + run.run_hash + run.config.text() + run.origins.text() +
+               run.axes.text();
     }
     return bytes;
   };

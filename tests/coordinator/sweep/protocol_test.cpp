@@ -70,7 +70,7 @@ TEST(Protocol, OfAFileIsAShippedOneWithOtherValues) {
   EXPECT_EQ(block["per_label"], 7);
   EXPECT_EQ(block["bins"], 32);
   EXPECT_EQ(block["smoothing"], "half");
-  EXPECT_EQ(sweep.runs.at(0).origins["eval.bins"], "sweep.yaml:4");
+  EXPECT_EQ(sweep.runs.at(0).origins.json()["eval.bins"], "sweep.yaml:4");
 }
 
 TEST(Protocol, OfAFileJudgesAsTheSameValuesWrittenOut) {
