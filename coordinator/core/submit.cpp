@@ -80,13 +80,36 @@ void keep_equal(json& common, const json& other) {
   }
 }
 
-json beyond(const json& all, const json& common) {
-  json rest = json::object();
-  for (const auto& [key, value] : all.items()) {
-    if (!common.contains(key)) rest[key] = value;
+// What the runs of a file say alike of where their values come from, and what each says beyond it.
+// Neighbours say the same, which is looked at once.
+class SharedOrigins {
+ public:
+  void take(const std::vector<PlannedRun>& runs) {
+    common_ = runs.front().origins.is_null() ? json::object() : runs.front().origins.json();
+    const config::Value* last = nullptr;
+    for (const PlannedRun& run : runs) {
+      if (last != nullptr && run.origins == *last) continue;
+      keep_equal(common_, run.origins.is_null() ? json::object() : run.origins.json());
+      last = &run.origins;
+    }
   }
-  return rest;
-}
+  const json& common() const { return common_; }
+  const std::string& beyond(const PlannedRun& run) {
+    if (last_ != nullptr && run.origins == *last_) return text_;
+    json rest = json::object();
+    for (const auto& [field, origin] : run.origins.json().items()) {
+      if (!common_.contains(field)) rest[field] = origin;
+    }
+    text_ = rest.dump();
+    last_ = &run.origins;
+    return text_;
+  }
+
+ private:
+  json common_ = json::object();
+  const config::Value* last_ = nullptr;
+  std::string text_ = "{}";
+};
 
 // Writes one comparison into the store.
 class Submission {
@@ -113,7 +136,7 @@ class Submission {
                         .created_ms = core_.now_ms()});
     limit();
     share();
-    for (std::size_t i = 0; i < diff.rows.size(); ++i) ids_.push_back(store_row(i, diff.rows[i]));
+    store_rows(diff);
     for (std::size_t i = 0; i < diff.rows.size(); ++i) link_row(i, diff);
     for (const RunRow& run : diff.withdrawn) withdraw(run);
     for (const RunRow& run : diff.lost_aliases) runs_.erase_alias(run.id);
@@ -136,14 +159,9 @@ class Submission {
   void share() {
     if (expanded_.runs.empty()) return;
     common_config_ = expanded_.runs.front().config;
-    if (expanded_.runs.front().origins.is_object()) {
-      common_origins_ = expanded_.runs.front().origins;
-    }
-    for (const PlannedRun& run : expanded_.runs) {
-      common_config_.keep_equal(run.config);
-      keep_equal(common_origins_, run.origins);
-    }
-    shared_config_ = runs_.save_shared(common_config_.flat(), common_origins_);
+    for (const PlannedRun& run : expanded_.runs) common_config_.keep_equal(run.config);
+    origins_.take(expanded_.runs);
+    shared_config_ = runs_.save_shared(common_config_.flat(), origins_.common());
   }
 
   // A file that raises a limit lets a held sweep go on.
@@ -158,31 +176,39 @@ class Submission {
     hold_what_is_over(connection_, core_.now_ms());
   }
 
-  RunRow definition(std::size_t i, const DiffRow& row) const {
+  RunRow definition(std::size_t i, const DiffRow& row) {
     const PlannedRun& planned = expanded_.runs[i];
     RunRow run = row_of(planned, core_.now_ms());
     run.sweep = sweep_;
     run.position = static_cast<std::int64_t>(i);
     run.run_hash = row.run_hash;
     run.config.own = planned.config.text_beyond(common_config_);
-    run.origins.own = beyond(planned.origins, common_origins_).dump();
+    run.origins.own = origins_.beyond(planned);
     run.shared_config = shared_config_;
     return run;
   }
 
-  std::int64_t store_row(std::size_t i, const DiffRow& row) {
-    RunRow run = definition(i, row);
-    if (row.existing) return update_row(*row.existing, run, row);
-    if (row.source) {
-      run.state = RunState::done;
-      run.source_run = row.source->id;
-      run.reason = "cached: " + row.source->full_name();
-      run.finished_ms = run.created_ms;
+  void store_rows(const SweepDiff& diff) {
+    std::optional<std::int64_t> first;  // of those that are new
+    for (std::size_t i = 0; i < diff.rows.size(); ++i) {
+      const DiffRow& row = diff.rows[i];
+      RunRow run = definition(i, row);
+      if (row.existing) {
+        ids_.push_back(update_row(*row.existing, run, row));
+        continue;
+      }
+      if (row.source) take_results(run, *row.source);
+      ids_.push_back(runs_.insert(run));
+      if (!first) first = ids_.back();
     }
-    const std::int64_t id = runs_.insert(run);
-    EventStore(connection_)
-        .add({id, run.created_ms, request_.actor, std::string(to_string(run.state)), "submitted"});
-    return id;
+    if (first) EventStore(connection_).add_submitted(sweep_, *first, request_.actor);
+  }
+
+  static void take_results(RunRow& run, const RunRow& source) {
+    run.state = RunState::done;
+    run.source_run = source.id;
+    run.reason = "cached: " + source.full_name();
+    run.finished_ms = run.created_ms;
   }
 
   // What has not started takes the file's new word; what has started keeps its own.
@@ -237,7 +263,7 @@ class Submission {
   const ExpandedSweep& expanded_;
   std::int64_t sweep_ = 0;
   config::RunValues common_config_;
-  json common_origins_ = json::object();
+  SharedOrigins origins_;
   std::optional<std::int64_t> shared_config_;
   std::vector<std::int64_t> ids_;
 };

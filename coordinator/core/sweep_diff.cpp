@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <set>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "coordinator/core/best_parent.h"
 #include "coordinator/core/families.h"
@@ -21,21 +23,23 @@ class Comparison {
   Comparison(Connection& connection, const ExpandedSweep& expanded, const SweepSource& source)
       : runs_(connection), sweeps_(connection), expanded_(expanded), source_(source) {
     diff_.rows.resize(expanded.runs.size());
+    index_.reserve(expanded.runs.size());
+    bool has_parents = false;
     for (std::size_t i = 0; i < expanded.runs.size(); ++i) {
       index_[expanded.runs[i].name] = i;
+      has_parents = has_parents || expanded.runs[i].parent;
+    }
+    for (std::size_t i = 0; has_parents && i < expanded.runs.size(); ++i) {
       cells_[expanded.runs[i].cell].push_back(i);
     }
   }
 
   SweepDiff finish() {
     const std::optional<SweepRow> sweep = sweeps_.find(expanded_.name);
-    for (std::size_t i = 0; sweep && i < diff_.rows.size(); ++i) {
-      diff_.rows[i].existing = runs_.find_name(sweep->id, expanded_.runs[i].name);
-    }
+    if (sweep) find_existing(*sweep);
     for (std::size_t i = 0; i < diff_.rows.size(); ++i) link(i);
     for (std::size_t i = 0; i < diff_.rows.size(); ++i) hash(i, 0);
     for (std::size_t i = 0; i < diff_.rows.size(); ++i) judge(i);
-    if (sweep) find_withdrawn(*sweep);
     return std::move(diff_);
   }
 
@@ -91,16 +95,23 @@ class Comparison {
   }
 
   void link_outside(std::size_t i, const ParentRef& parent) {
-    const std::optional<SweepRow> sweep = sweeps_.find(parent.sweep);
-    if (!sweep) return;
     std::vector<RunRow> cell;
-    for (RunRow& run : runs_.of_sweep(sweep->id)) {
+    for (RunRow run : runs_of(parent.sweep)) {
       if (run.cell != parent.cell && run.name != parent.cell) continue;
       if (run.alias_of) run = runs_.need(*run.alias_of);
       if (run.seed == parent.seed) diff_.rows[i].parent_run = run;
       cell.push_back(run);
     }
     if (!diff_.rows[i].parent_run && cell.size() == 1) diff_.rows[i].parent_run = cell.front();
+  }
+
+  // Of another sweep, read once.
+  const std::vector<RunRow>& runs_of(const std::string& name) {
+    const auto [place, fresh] = others_.try_emplace(name);
+    if (!fresh) return place->second;
+    const std::optional<SweepRow> sweep = sweeps_.find(name);
+    if (sweep) place->second = runs_.of_sweep(sweep->id);
+    return place->second;
   }
 
   // The run's own hash joined with its parent's. `depth` bounds a file that names itself as parent.
@@ -135,9 +146,9 @@ class Comparison {
   // A finished run with the same science, judged alike, on the very same paths.
   std::optional<RunRow> find_source(std::size_t i) {
     const PlannedRun& planned = expanded_.runs[i];
+    if (!any_done_ || !runs_.is_done(diff_.rows[i].run_hash)) return std::nullopt;
     const std::vector<RunRow> same = runs_.with_hash(diff_.rows[i].run_hash);
-    if (same.empty()) return std::nullopt;
-    const std::string paths = absolute(planned.config.flat(), planned.path_bases);
+    const std::string paths = absolute(planned.config.flat(), planned.path_bases.json());
     std::optional<RunRow> found;
     for (const RunRow& run : same) {
       if (run.state != RunState::done || run.judge_hash != planned.judge_hash) continue;
@@ -189,10 +200,15 @@ class Comparison {
     row.action = row.source ? PlanAction::cached : PlanAction::fresh;
   }
 
-  void find_withdrawn(const SweepRow& sweep) {
+  // What the sweep has by now: rows of the file, and runs that left it.
+  void find_existing(const SweepRow& sweep) {
     for (RunRow& run : runs_.of_sweep(sweep.id)) {
-      if (run.forked || index_.contains(run.name)) continue;
-      if (run.alias_of) {
+      const auto row = index_.find(run.name);
+      if (row != index_.end()) {
+        diff_.rows[row->second].existing = std::move(run);
+      } else if (run.forked) {
+        continue;
+      } else if (run.alias_of) {
         diff_.lost_aliases.push_back(run);
       } else if (!is_terminal(run.state) && (run.never_started() || source_.prune)) {
         diff_.withdrawn.push_back(run);
@@ -204,8 +220,10 @@ class Comparison {
   SweepStore sweeps_;
   const ExpandedSweep& expanded_;
   const SweepSource& source_;
-  std::map<std::string, std::size_t> index_;
-  std::map<std::string, std::vector<std::size_t>> cells_;  // the runs of each
+  std::unordered_map<std::string_view, std::size_t> index_;
+  std::unordered_map<std::string_view, std::vector<std::size_t>> cells_;  // the runs of each
+  std::map<std::string, std::vector<RunRow>> others_;
+  const bool any_done_ = runs_.any_in(RunState::done);
   SweepDiff diff_;
 };
 

@@ -36,6 +36,7 @@ int count_pages(void* pages, sqlite3*, const char*, int in_log) {
   return SQLITE_OK;
 }
 
+// Texts are not copied: `values` outlives the steps, and before the next all is bound anew.
 void bind(SQLite::Statement& statement, const SqlValues& values) {
   int index = 0;
   for (const SqlValue& value : values) {
@@ -45,7 +46,7 @@ void bind(SQLite::Statement& statement, const SqlValues& values) {
     } else if (const auto* real = std::get_if<double>(&value)) {
       statement.bind(index, *real);
     } else if (const auto* text = std::get_if<std::string>(&value)) {
-      statement.bind(index, *text);
+      statement.bindNoCopy(index, *text);
     } else {
       statement.bind(index);
     }

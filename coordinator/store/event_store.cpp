@@ -8,6 +8,14 @@ void EventStore::add(const EventRow& event) {
       {sql(event.run), event.t_ms, event.actor, event.what, event.detail});
 }
 
+void EventStore::add_submitted(std::int64_t sweep, std::int64_t first, const std::string& actor) {
+  connection_.change(
+      "INSERT INTO event (run, t_ms, actor, what, detail)"
+      " SELECT id, created_ms, ?3, state, 'submitted' FROM run WHERE id >= ?2 AND sweep = ?1"
+      " ORDER BY id",
+      {sweep, first, actor});
+}
+
 std::vector<EventRow> EventStore::of_run(std::int64_t run, std::int64_t after, std::int64_t limit) {
   std::vector<EventRow> rows;
   connection_.each(

@@ -24,6 +24,8 @@ class EventStore {
  public:
   explicit EventStore(Connection& connection) : connection_(connection) {}
   void add(const EventRow& event);
+  // That the runs of `sweep` from the id `first` on were submitted, by whom.
+  void add_submitted(std::int64_t sweep, std::int64_t first, const std::string& actor);
   std::vector<EventRow> of_run(std::int64_t run, std::int64_t after, std::int64_t limit);
   // The newest state `run` has been in for which `passed_over` is false.
   std::optional<RunState> newest_state(std::int64_t run, bool (*passed_over)(RunState));

@@ -25,6 +25,13 @@ constexpr const char* kQueue = R"sql(
   SELECT id, priority, sweep, position, slots, device FROM run INDEXED BY run_queue
    WHERE state = 'queued' AND alias_of IS NULL ORDER BY priority DESC, sweep, position, id
 )sql";
+const std::string kInsert = R"sql(
+  INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
+                   parent_checkpoint, config, origins, axes, path_bases, priority, retries,
+                   parent_choice, shared_config, slots, device, alias_of, parent, uid, sweep,
+                   source_run, state, reason, state_ms, created_ms, finished_ms, forked)
+  VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+)sql";
 constexpr const char* kOrder = " ORDER BY s.id, r.position, r.id";
 
 RunState parsed_state(const std::string& text) {
@@ -90,46 +97,26 @@ RunRow read_run(const Row& row) {
 
 // What the file says of a run, but for its links to other rows.
 SqlValues definition(const RunRow& r) {
-  return {r.position,
-          r.name,
-          r.cell,
-          r.label,
-          r.study,
-          r.seed,
-          r.cell_hash,
-          r.run_hash,
-          r.judge_hash,
-          r.parent_checkpoint,
-          r.config.own,
-          r.origins.own,
-          r.axes,
-          r.path_bases,
-          r.priority,
-          r.retries,
-          sql(r.parent_choice),
-          sql(r.shared_config),
-          r.slots,
-          r.device};
+  constexpr std::size_t kColumns = 31;  // with those that insert() adds
+  SqlValues values;
+  values.reserve(kColumns);
+  const auto add = [&values](auto&&... value) { (values.emplace_back(value), ...); };
+  add(r.position, r.name, r.cell, r.label, r.study, r.seed, r.cell_hash, r.run_hash, r.judge_hash);
+  add(r.parent_checkpoint, r.config.own, r.origins.own, r.axes, r.path_bases, r.priority);
+  add(r.retries, sql(r.parent_choice), sql(r.shared_config), r.slots, r.device);
+  return values;
 }
 
 }  // namespace
 
 std::int64_t RunStore::insert(const RunRow& row) {
   SqlValues values = definition(row);
-  for (const SqlValue& value :
-       SqlValues{sql(row.alias_of), sql(row.parent), row.uid, row.sweep, sql(row.source_run),
-                 std::string(to_string(row.state)), row.reason, row.created_ms, row.created_ms,
-                 sql(row.finished_ms), static_cast<std::int64_t>(row.forked)}) {
-    values.push_back(value);
-  }
-  connection_.change(R"sql(
-    INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
-                     parent_checkpoint, config, origins, axes, path_bases, priority, retries,
-                     parent_choice, shared_config, slots, device, alias_of, parent, uid, sweep,
-                     source_run, state, reason, state_ms, created_ms, finished_ms, forked)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-            ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31))sql",
-                     values);
+  const auto add = [&values](auto&&... value) { (values.emplace_back(value), ...); };
+  add(sql(row.alias_of), sql(row.parent), row.uid, row.sweep, sql(row.source_run));
+  add(std::string(to_string(row.state)), row.reason, row.created_ms, row.created_ms);
+  add(sql(row.finished_ms), static_cast<std::int64_t>(row.forked));
+  // A row to a statement: of one for several, SQLite keeps every page that it touches.
+  connection_.change(kInsert, values);
   return connection_.last_id();
 }
 
@@ -261,6 +248,19 @@ std::vector<StudyRun> RunStore::of_study(std::int64_t sweep, const std::string& 
 }
 std::vector<RunRow> RunStore::in_state(RunState state) {
   return select("WHERE r.state = ?1 AND r.alias_of IS NULL", {std::string(to_string(state))});
+}
+bool RunStore::any_in(RunState state) {
+  return connection_
+      .integer("SELECT 1 FROM run WHERE state = ?1 LIMIT 1", {std::string(to_string(state))})
+      .has_value();
+}
+bool RunStore::is_done(const std::string& run_hash) {
+  return connection_
+      .integer(
+          "SELECT 1 FROM run WHERE run_hash = ?1 AND state = 'done' AND alias_of IS NULL"
+          " LIMIT 1",
+          {run_hash})
+      .has_value();
 }
 std::vector<RunRow> RunStore::with_hash(const std::string& run_hash) {
   return select("WHERE r.run_hash = ?1 AND r.alias_of IS NULL", {run_hash});

@@ -101,7 +101,7 @@ class RunStore {
  public:
   explicit RunStore(Connection& connection) : connection_(connection) {}
 
-  std::int64_t insert(const RunRow& row);
+  std::int64_t insert(const RunRow& row);  // its id: larger than every one before
   // The common part of many rows' config and origins, for RunRow::shared_config; equal ones are
   // stored once.
   std::int64_t save_shared(const nlohmann::json& config, const nlohmann::json& origins);
@@ -128,6 +128,7 @@ class RunStore {
   // Each once, in the order of the file. Reads no documents.
   std::vector<StudyRun> of_study(std::int64_t sweep, const std::string& study);
   std::vector<RunRow> in_state(RunState state);  // aliases left out
+  bool any_in(RunState state);
   // The parents of the runs in `state`. Reads no documents.
   std::vector<ParentState> parents_of(RunState state);
   // The runs in `state` with this parent, or without one; aliases left out.
@@ -136,6 +137,8 @@ class RunStore {
   // `visit` returns false; it must change no run.
   void each_queued(const std::function<bool(const QueuedRun&)>& visit);
   std::vector<RunRow> with_hash(const std::string& run_hash);
+  // Whether a run with this hash is done.
+  bool is_done(const std::string& run_hash);
   std::optional<RunRow> find_name(std::int64_t sweep, const std::string& name);
 
   // Moves `run` on and mirrors the new state in it. The guard stands in the WHERE: Error(conflict)
