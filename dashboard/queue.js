@@ -2,15 +2,19 @@
 import {enc, get} from "./api.js";
 import {ago, chip, h, number, replace} from "./dom.js";
 
+const SHOWN = 200;
+
 function queue_table(queue) {
   if (!queue.length) return h("p", {class: "quiet"}, "Nothing waits.");
-  return h("table", {},
+  const more = queue.length > SHOWN;
+  return [h("table", {},
     h("thead", {}, h("tr", {}, ["#", "run", "sweep", "state", "why"].map((title) => h("th", {}, title)))),
-    h("tbody", {}, queue.map((run) => h("tr", {},
+    h("tbody", {}, queue.slice(0, SHOWN).map((run) => h("tr", {},
       h("td", {class: "num"}, number(run.position)),
       h("td", {}, h("a", {class: "name", href: `#/run/${enc(run.id)}`}, run.name)),
       h("td", {}, h("a", {href: `#/sweep/${enc(run.sweep)}`}, run.sweep)),
-      h("td", {}, chip(run.state)), h("td", {class: "quiet"}, run.reason)))));
+      h("td", {}, chip(run.state)), h("td", {class: "quiet"}, run.reason))))),
+    more ? h("p", {class: "quiet small"}, `The first ${SHOWN}; all: `, h("code", {}, "sarsweep ls --state queued")) : null];
 }
 
 function worker_card(worker) {
@@ -30,7 +34,7 @@ export function queue_page(main) {
   return {
     interval: 2000,
     tick: async () => {
-      const [queue, workers] = await Promise.all([get("/api/v1/queue"), get("/api/v1/workers")]);
+      const [queue, workers] = await Promise.all([get(`/api/v1/queue?limit=${SHOWN + 1}`), get("/api/v1/workers")]);
       replace(waiting, queue_table(queue));
       replace(working, workers.length ? workers.map(worker_card)
         : h("p", {class: "notice"}, "No worker is connected. Start one: ", h("code", {}, "sarsweep worker")));

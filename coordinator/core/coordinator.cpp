@@ -131,8 +131,8 @@ json Coordinator::why(const std::string& id) const {
 json Coordinator::leaderboard(const std::string& sweep) const {
   return impl_->core.database.read([&](Connection& c) { return leaderboard_view(c, sweep); });
 }
-json Coordinator::queue() const {
-  return impl_->core.database.read([](Connection& c) { return queue_view(c); });
+json Coordinator::queue(std::int64_t limit) const {
+  return impl_->core.database.read([limit](Connection& c) { return queue_view(c, limit); });
 }
 json Coordinator::workers() const {
   return impl_->core.database.read([&](Connection& c) { return workers_view(impl_->core, c); });

@@ -27,6 +27,8 @@ struct RunFilter {
   std::string where = {};  // a condition on the config (schema/config/condition.h)
 };
 
+inline constexpr std::int64_t kWholeQueue = 1'000'000;  // more than there can be
+
 struct DataOutcome {  // of an append at an offset
   bool accepted = false;
   std::int64_t stored = 0;
@@ -80,7 +82,8 @@ class Coordinator {
   nlohmann::json evaluation(const std::string& id) const;
   nlohmann::json why(const std::string& id) const;
   nlohmann::json leaderboard(const std::string& sweep) const;
-  nlohmann::json queue() const;
+  // Its first `limit` rows.
+  nlohmann::json queue(std::int64_t limit = kWholeQueue) const;
   nlohmann::json workers() const;
   std::filesystem::path artifact(const std::string& sha256) const;  // Throws Error(not_found).
   std::string prometheus() const;

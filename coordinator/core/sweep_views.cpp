@@ -9,8 +9,9 @@
 #include "coordinator/core/best_parent.h"
 #include "coordinator/core/holds.h"
 #include "coordinator/core/readiness.h"
-#include "coordinator/core/scheduler.h"
+#include "coordinator/core/worker_look.h"
 #include "coordinator/store/attempt_store.h"
+#include "coordinator/store/hold_store.h"
 #include "coordinator/store/run_store.h"
 #include "coordinator/store/sweep_store.h"
 #include "coordinator/store/worker_store.h"
@@ -49,22 +50,34 @@ class StudyCounts {
   std::map<std::pair<std::int64_t, std::string>, std::int64_t> left_;
 };
 
-std::string why_waiting(Connection& connection, StudyCounts& studies, const RunRow& run,
-                        std::int64_t ahead) {
-  if (run.state == RunState::backoff) return "tries again after: " + run.reason;
-  if (run.state == RunState::waiting && run.parent) {
-    const RunRow parent = RunStore(connection).need(*run.parent);
-    return fmt::format("waits for {}, which is {}", parent.name, to_string(parent.state));
+// Why the runs of the queue wait, each sweep and each study asked once.
+class WaitingLook {
+ public:
+  explicit WaitingLook(Connection& connection)
+      : held_(HoldStore(connection).reasons()), studies_(connection) {}
+
+  // Of the run with `ahead` others before it.
+  std::string why(RunState state, const QueueRow& run, std::int64_t ahead) {
+    if (state == RunState::backoff) return "tries again after: " + run.reason;
+    if (state == RunState::blocked) return run.reason;
+    if (state == RunState::waiting && run.parent) {
+      return fmt::format("waits for {}, which is {}", run.parent->name,
+                         to_string(run.parent->state));
+    }
+    if (state == RunState::waiting && run.parent_choice) {
+      const auto best = json::parse(*run.parent_choice).get<sweep::BestRef>();
+      return fmt::format("waits for the best of {}: {} to go", best.study,
+                         studies_.left(run.sweep, best.study));
+    }
+    const auto held = held_.find(run.sweep);
+    if (held != held_.end()) return "held: " + held->second;
+    return ahead == 0 ? "next for a free slot" : fmt::format("{} ahead of it", ahead);
   }
-  if (const auto best = best_ref_of(run); best && run.state == RunState::waiting) {
-    return fmt::format("waits for the best of {}: {} to go", best->study,
-                       studies.left(run.sweep, best->study));
-  }
-  if (run.state == RunState::blocked) return run.reason;
-  const std::string held = held_remark(connection, run.sweep);
-  if (!held.empty()) return held;
-  return ahead == 0 ? "next for a free slot" : fmt::format("{} ahead of it", ahead);
-}
+
+ private:
+  const std::map<std::int64_t, std::string> held_;
+  StudyCounts studies_;
+};
 
 std::string life_of(const Core& core, const WorkerRow& worker) {
   const auto heard = core.leases.last_heard(worker.id);
@@ -125,31 +138,26 @@ json sweep_view(Connection& connection, const std::string& name) {
   return document;
 }
 
-json queue_view(Connection& connection) {
+json queue_view(Connection& connection, std::int64_t limit) {
   static constexpr const char* kPriority[] = {"low", "normal", "high"};
   RunStore runs(connection);
-  StudyCounts studies(connection);
+  WaitingLook waiting(connection);
   json out = json::array();
+  std::int64_t ahead = 0;
   for (const RunState state :
        {RunState::queued, RunState::backoff, RunState::waiting, RunState::blocked}) {
-    std::map<std::int64_t, RunRow> rows;
-    std::vector<Candidate> order;
-    for (const RunRow& run : runs.in_state(state)) {
-      rows[run.id] = run;
-      order.push_back({run.id, run.priority, run.sweep, run.position, 1, "auto"});
-    }
-    put_in_order(order);
-    for (const Candidate& candidate : order) {
-      const RunRow& run = rows[candidate.run];
-      const auto ahead = static_cast<std::int64_t>(out.size());
+    runs.each_waiting(state, [&](const QueueRow& run) {
+      if (ahead >= limit) return false;
       out.push_back({{"position", ahead + 1},
                      {"id", run.uid},
                      {"name", run.name},
                      {"sweep", run.sweep_name},
-                     {"state", to_string(run.state)},
-                     {"reason", why_waiting(connection, studies, run, ahead)},
+                     {"state", to_string(state)},
+                     {"reason", waiting.why(state, run, ahead)},
                      {"priority", kPriority[run.priority + 1]}});
-    }
+      ++ahead;
+      return true;
+    });
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -11,7 +12,8 @@ namespace sarsweep::coordinator {
 // Published documents about more than one run.
 nlohmann::json sweeps_view(Connection& connection);
 nlohmann::json sweep_view(Connection& connection, const std::string& name);
-nlohmann::json queue_view(Connection& connection);
+// The first `limit` runs of the queue.
+nlohmann::json queue_view(Connection& connection, std::int64_t limit);
 nlohmann::json workers_view(const Core& core, Connection& connection);
 std::string prometheus_text(const Core& core, Connection& connection);
 nlohmann::json leaderboard_view(Connection& connection, const std::string& sweep);

@@ -70,6 +70,12 @@ std::set<std::int64_t> HoldStore::held() {
   return sweeps;
 }
 
+std::map<std::int64_t, std::string> HoldStore::reasons() {
+  std::map<std::int64_t, std::string> reasons;
+  for (const SweepHold& hold : select("WHERE held <> ''", {})) reasons[hold.sweep] = hold.held;
+  return reasons;
+}
+
 void HoldStore::hold(std::int64_t sweep, const std::string& reason) {
   connection_.change("UPDATE sweep_hold SET held = ?2 WHERE sweep = ?1", {sweep, reason});
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -28,8 +29,9 @@ class HoldStore {
   void set_limits(std::int64_t sweep, std::optional<double> gpu_hours,
                   std::optional<std::int64_t> max_failures);
   std::optional<SweepHold> find(std::int64_t sweep);
-  std::vector<SweepHold> watched();  // with a limit, and not held
-  std::set<std::int64_t> held();     // the sweeps
+  std::vector<SweepHold> watched();               // with a limit, and not held
+  std::set<std::int64_t> held();                  // the sweeps
+  std::map<std::int64_t, std::string> reasons();  // of those, why
 
   void hold(std::int64_t sweep, const std::string& reason);
   // Its failures and hours so far no longer count.

@@ -25,6 +25,11 @@ constexpr const char* kQueue = R"sql(
   SELECT id, priority, sweep, position, slots, device FROM run INDEXED BY run_queue
    WHERE state = 'queued' AND alias_of IS NULL ORDER BY priority DESC, sweep, position, id
 )sql";
+constexpr const char* kWaiting = R"sql(
+  SELECT r.uid, r.name, r.sweep, s.name, r.reason, r.priority, p.name, p.state, r.parent_choice
+    FROM run r {} JOIN sweep s ON s.id = r.sweep LEFT JOIN run p ON p.id = r.parent
+   WHERE r.state = {} AND r.alias_of IS NULL ORDER BY r.priority DESC, r.sweep, r.position, r.id
+)sql";
 const std::string kInsert = R"sql(
   INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
                    parent_checkpoint, config, origins, axes, path_bases, priority, retries,
@@ -285,6 +290,19 @@ void RunStore::each_queued(const std::function<bool(const QueuedRun&)>& visit) {
     return visit({row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4),
                   row.text(5)});
   });
+}
+void RunStore::each_waiting(RunState state, const std::function<bool(const QueueRow&)>& visit) {
+  const auto show = [&](const Row& row) {
+    QueueRow run{row.text(0),    row.text(1), row.integer(2),   row.text(3), row.text(4),
+                 row.integer(5), {},          row.maybe_text(8)};
+    if (!row.null(6)) run.parent = {row.text(6), parsed_state(row.text(7))};
+    return visit(run);
+  };
+  if (state == RunState::queued) {
+    connection_.each_while(fmt::format(kWaiting, "INDEXED BY run_queue", "'queued'"), {}, show);
+  } else {
+    connection_.each_while(fmt::format(kWaiting, "", "?1"), {std::string(to_string(state))}, show);
+  }
 }
 std::optional<RunRow> RunStore::find_name(std::int64_t sweep, const std::string& name) {
   std::vector<RunRow> rows = select("WHERE r.sweep = ?1 AND r.name = ?2", {sweep, name});

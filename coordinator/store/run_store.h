@@ -89,6 +89,21 @@ struct ParentState {
   RunState state = RunState::queued;
 };
 
+// A row of the queue as people are shown it.
+struct QueueRow {
+  std::string uid, name;
+  std::int64_t sweep = 0;
+  std::string sweep_name;
+  std::string reason;
+  std::int64_t priority = 0;
+  struct Parent {
+    std::string name;
+    RunState state = RunState::queued;
+  };
+  std::optional<Parent> parent = {};
+  std::optional<std::string> parent_choice = {};  // as RunRow's
+};
+
 // A run behind a row of a study; an alias stands for the run it names.
 struct StudyRun {
   std::int64_t id = 0;
@@ -136,6 +151,9 @@ class RunStore {
   // The queue, aliases left out: higher priority, older sweep, order in the file. Ends where
   // `visit` returns false; it must change no run.
   void each_queued(const std::function<bool(const QueuedRun&)>& visit);
+  // The runs in `state` in that order, aliases left out, as people are shown them; likewise. Reads
+  // no documents.
+  void each_waiting(RunState state, const std::function<bool(const QueueRow&)>& visit);
   std::vector<RunRow> with_hash(const std::string& run_hash);
   // Whether a run with this hash is done.
   bool is_done(const std::string& run_hash);

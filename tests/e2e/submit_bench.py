@@ -1,9 +1,10 @@
-"""How long a sweep of 10,000 runs takes from the command line to the committed rows; a markdown row for
-docs/benchmarks.md. The referee is Python's sqlite3, which writes the very rows of the run table in one transaction
-into a database with the same schema and the same durability.
+"""How long a sweep of 10,000 runs takes from the command line to the committed rows, and the queue that it makes to a
+reader; markdown rows for docs/benchmarks.md. The referee of the first is Python's sqlite3, which writes the very rows of
+the run table in one transaction into a database with the same schema and the same durability.
 
     script/bench submit [PAIRS]
 """
+import os
 import pathlib
 import sqlite3
 import statistics
@@ -12,6 +13,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from by_hand import Api  # noqa: E402
 from home import Home  # noqa: E402
 
 SIDE = 10
@@ -45,6 +47,23 @@ def submit_once(home, number):
     return time.perf_counter() - began
 
 
+def cpu_seconds(pid):
+    """What the process has computed so far, its threads together."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read_queue(home, times):
+    """Seconds of each GET of the whole queue, its rows, and what the coordinator computes for one."""
+    api, seconds = Api(home), []
+    before = cpu_seconds(home.ready()["coordinator_pid"])
+    for _ in range(times):
+        began = time.perf_counter()
+        answer = api.get("/api/v1/queue")
+        seconds.append(time.perf_counter() - began)
+    return seconds, len(answer.json()), (cpu_seconds(home.ready()["coordinator_pid"]) - before) / times
+
+
 class Referee:
     """A copy of the coordinator's schema; the rows are those of the newest sweep."""
 
@@ -74,11 +93,14 @@ def main():
         home = Home(folder / "home", None, None).up(workers=0)
         try:
             submit_once(home, 0)
+            reads, waiting, cpu = read_queue(home, 2 * pairs)
             referee = Referee(folder / "home/sarsweep.db", folder)
             referee.insert_once()
-            ours, theirs = [], []
+            ours, theirs, computed = [], [], []
             for number in range(1, pairs + 1):
+                before = cpu_seconds(home.ready()["coordinator_pid"])
                 ours.append(submit_once(home, number))
+                computed.append(cpu_seconds(home.ready()["coordinator_pid"]) - before)
                 seconds, rows = referee.insert_once()
                 assert rows == SIDE ** 4
                 theirs.append(seconds)
@@ -87,7 +109,9 @@ def main():
     ratio = statistics.median(a / b for a, b in zip(ours, theirs))
     print(f"| `sarsweep submit` of {SIDE ** 4:,} runs | {statistics.median(ours):.2f} s (slowest {max(ours):.2f}) | "
           f"Python's sqlite3 writing the same rows {statistics.median(theirs):.2f} s | {ratio:.1f} times as long | "
-          f"{pairs} pairs |")
+          f"{pairs} pairs; the coordinator computes {statistics.median(computed):.2f} s |")
+    print(f"| `GET /api/v1/queue` with {waiting:,} runs waiting | {statistics.median(reads):.3f} s "
+          f"(slowest {max(reads):.3f}) | | | {len(reads)} reads; the coordinator computes {cpu:.3f} s |")
 
 
 if __name__ == "__main__":

@@ -188,6 +188,64 @@ TEST(Selector, FindsNamesPrefixesAndGroups) {
   }
 }
 
+TEST(Views, TheQueueSaysInItsOrderWhyEachRunWaits) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("first"), planned("child"), planned("chosen"),
+                      planned("late")};
+  for (const std::size_t i : {0, 1}) {
+    bench.sweep.runs[i].config.set("resources.priority", config::Value("high"));
+  }
+  bench.sweep.runs[2].parent = ParentRef{.sweep = "demo", .cell = "a", .checkpoint = "last"};
+  bench.sweep.runs[0].study = bench.sweep.runs[1].study = "st";
+  bench.sweep.runs[3].parent = ParentRef{
+      .sweep = "demo", .cell = "", .checkpoint = "last", .best = sweep::BestRef{"st", "x"}};
+  bench.submit();
+  const auto told = [&](const json& queue) {
+    std::string text;
+    for (const json& row : queue) {
+      text +=
+          fmt::format("{} {} {}: {}\n", row["position"].get<int>(), row["name"].get<std::string>(),
+                      row["state"].get<std::string>(), row["reason"].get<std::string>());
+    }
+    return text;
+  };
+  const std::string queued =
+      "1 a queued: next for a free slot\n2 first queued: 1 ahead of it\n"
+      "3 late queued: 2 ahead of it\n";
+  EXPECT_EQ(told(bench.core->queue()), queued +
+                                           "4 child waiting: waits for a, which is queued\n"
+                                           "5 chosen waiting: waits for the best of st: 2 to "
+                                           "go\n");
+  EXPECT_EQ(told(bench.core->queue(3)), queued);
+  bench.add_worker();
+  bench.end(bench.start().key, 1);
+  bench.verb("first", Verb::cancel);
+  EXPECT_EQ(told(bench.core->queue()),
+            "1 late queued: next for a free slot\n"
+            "2 a backoff: tries again after: exit code 1\n"
+            "3 child waiting: waits for a, which is backoff\n"
+            "4 chosen waiting: waits for the best of st: 1 to go\n");
+  bench.verb("a", Verb::cancel);
+  EXPECT_EQ(told(bench.core->queue()),
+            "1 late queued: next for a free slot\n"
+            "2 child blocked: its parent a is cancelled\n"
+            "3 chosen blocked: it starts from number 1 of the study st, which has 0 finished cells "
+            "with x\n");
+}
+
+TEST(Views, TheQueueOfAHeldSweepSaysSo) {
+  Bench bench;
+  bench.sweep.runs = {planned("a"), planned("b")};
+  bench.sweep.runs[0].config.set("resources.retries", config::Value(0));
+  bench.sweep.max_failures = 1;
+  bench.submit();
+  bench.add_worker();
+  bench.end(bench.start().key, 1);
+  const json queue = bench.core->queue();
+  ASSERT_EQ(queue.size(), 1U);
+  EXPECT_EQ(queue[0]["reason"], "held: 1 run failed (limits.max_failures: 1)");
+}
+
 TEST(Views, QueueWorkersAndSweepsShowWhatWaitsAndWhoWorks) {
   Bench bench;
   bench.sweep.runs = {planned("a"), planned("b")};
