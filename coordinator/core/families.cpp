@@ -40,23 +40,27 @@ std::optional<Verdict> without_parent(RunState state) {
   return Verdict{state == RunState::blocked ? RunState::waiting : RunState::queued};
 }
 
+std::optional<Verdict> of_choice(RunState state, const Choice& choice) {
+  const bool bad = !choice.parent && !choice.why_not.empty();
+  if (state == RunState::blocked) {
+    return bad ? std::nullopt : std::optional(Verdict{RunState::waiting});
+  }
+  if (bad) return Verdict{RunState::blocked, choice.why_not};
+  if (!choice.parent) return std::nullopt;
+  return Verdict{RunState::queued, "starts from " + choice.parent->name};
+}
+
 // A parent that is chosen is written down, and never chosen again.
 std::optional<Verdict> of_study(Connection& connection, ParentChooser& chooser, const RunRow& run,
                                 const sweep::BestRef& best) {
   const Choice choice = chooser.choose(run, best);
-  if (!choice.parent && choice.why_not.empty()) {
-    return run.state == RunState::blocked ? std::optional(Verdict{RunState::waiting})
-                                          : std::nullopt;
+  std::optional<Verdict> verdict = of_choice(run.state, choice);
+  if (verdict && verdict->to == RunState::queued) {
+    RunStore(connection)
+        .choose_parent(run.id, choice.parent->id,
+                       child_hash(run.run_hash, choice.parent->run_hash));
   }
-  if (!choice.parent) {
-    return run.state == RunState::blocked
-               ? std::nullopt
-               : std::optional(Verdict{RunState::blocked, choice.why_not});
-  }
-  if (run.state == RunState::blocked) return Verdict{RunState::waiting};
-  RunStore(connection)
-      .choose_parent(run.id, choice.parent->id, child_hash(run.run_hash, choice.parent->run_hash));
-  return Verdict{RunState::queued, "starts from " + choice.parent->name};
+  return verdict;
 }
 
 std::optional<Verdict> verdict_on(Connection& connection, ParentChooser& chooser,
@@ -66,16 +70,33 @@ std::optional<Verdict> verdict_on(Connection& connection, ParentChooser& chooser
   return best ? of_study(connection, chooser, run, *best) : without_parent(run.state);
 }
 
-// The runs in `state` that may have to move, in submit order: those whose parent lets them, and
-// those without one. What waits behind a run that trains is not read, ten thousand runs perhaps.
-std::vector<RunRow> unsettled(RunStore& runs, RunState state) {
-  std::vector<RunRow> found = runs.behind(state, std::nullopt);
+RunRow as_child(const AwaitedChoice& awaited) {
+  RunRow child;
+  child.sweep = awaited.sweep;
+  child.seed = awaited.seed;
+  child.parent_checkpoint = awaited.parent_checkpoint;
+  child.parent_choice = awaited.parent_choice;
+  return child;
+}
+
+// The runs in `state` that may have to move, in submit order: those whose parent lets them, those
+// whose parent can be chosen, and those without one. What waits behind a run that trains is not
+// read, ten thousand runs perhaps.
+std::vector<RunRow> unsettled(RunStore& runs, ParentChooser& chooser, RunState state) {
+  std::vector<RunRow> found = runs.behind_nothing(state);
+  const auto add = [&found](std::vector<RunRow> children) {
+    std::move(children.begin(), children.end(), std::back_inserter(found));
+  };
   for (const ParentState& parent : runs.parents_of(state)) {
     RunRow look;
     look.state = parent.state;
-    if (!of_parent(state, look)) continue;
-    std::vector<RunRow> children = runs.behind(state, parent.id);
-    std::move(children.begin(), children.end(), std::back_inserter(found));
+    if (of_parent(state, look)) add(runs.behind(state, parent.id));
+  }
+  for (const AwaitedChoice& awaited : runs.choices_of(state)) {
+    const RunRow child = as_child(awaited);
+    if (of_choice(state, chooser.choose(child, *best_ref_of(child)))) {
+      add(runs.behind(state, awaited));
+    }
   }
   std::sort(found.begin(), found.end(), [](const RunRow& a, const RunRow& b) {
     return std::tuple(a.sweep, a.position, a.id) < std::tuple(b.sweep, b.position, b.id);
@@ -88,7 +109,7 @@ bool settle_once(Connection& connection, RunState state, std::int64_t now_ms) {
   RunStore runs(connection);
   ParentChooser chooser(connection);
   bool moved = false;
-  for (RunRow& run : unsettled(runs, state)) {
+  for (RunRow& run : unsettled(runs, chooser, state)) {
     const std::optional<Verdict> verdict = verdict_on(connection, chooser, run);
     if (!verdict) continue;
     runs.move(

@@ -281,9 +281,31 @@ std::vector<ParentState> RunStore::parents_of(RunState state) {
                    });
   return parents;
 }
-std::vector<RunRow> RunStore::behind(RunState state, std::optional<std::int64_t> parent) {
-  return select("WHERE r.state = ?1 AND r.alias_of IS NULL AND r.parent IS ?2",
-                {std::string(to_string(state)), sql(parent)});
+std::vector<AwaitedChoice> RunStore::choices_of(RunState state) {
+  std::vector<AwaitedChoice> choices;
+  connection_.each(R"sql(
+    SELECT DISTINCT sweep, parent_choice, parent_checkpoint, seed FROM run INDEXED BY run_by_choice
+     WHERE state = ?1 AND alias_of IS NULL AND parent IS NULL AND parent_choice IS NOT NULL)sql",
+                   {std::string(to_string(state))}, [&](const Row& row) {
+                     choices.push_back({row.integer(0), row.text(1), row.text(2), row.integer(3)});
+                   });
+  return choices;
+}
+std::vector<RunRow> RunStore::behind(RunState state, std::int64_t parent) {
+  return select("WHERE r.state = ?1 AND r.alias_of IS NULL AND r.parent = ?2",
+                {std::string(to_string(state)), parent});
+}
+std::vector<RunRow> RunStore::behind(RunState state, const AwaitedChoice& choice) {
+  return select(
+      "WHERE r.state = ?1 AND r.alias_of IS NULL AND r.parent IS NULL AND r.sweep = ?2"
+      " AND r.parent_choice = ?3 AND r.parent_checkpoint = ?4 AND r.seed = ?5",
+      {std::string(to_string(state)), choice.sweep, choice.parent_choice, choice.parent_checkpoint,
+       choice.seed});
+}
+std::vector<RunRow> RunStore::behind_nothing(RunState state) {
+  return select(
+      "WHERE r.state = ?1 AND r.alias_of IS NULL AND r.parent IS NULL AND r.parent_choice IS NULL",
+      {std::string(to_string(state))});
 }
 void RunStore::each_queued(const std::function<bool(const QueuedRun&)>& visit) {
   connection_.each_while(kQueue, {}, [&](const Row& row) {

@@ -104,6 +104,13 @@ struct QueueRow {
   std::optional<std::string> parent_choice = {};  // as RunRow's
 };
 
+// Runs that wait for the same parent to be chosen.
+struct AwaitedChoice {
+  std::int64_t sweep = 0;
+  std::string parent_choice, parent_checkpoint;  // as RunRow's
+  std::int64_t seed = 0;
+};
+
 // A run behind a row of a study; an alias stands for the run it names.
 struct StudyRun {
   std::int64_t id = 0;
@@ -146,8 +153,14 @@ class RunStore {
   bool any_in(RunState state);
   // The parents of the runs in `state`. Reads no documents.
   std::vector<ParentState> parents_of(RunState state);
-  // The runs in `state` with this parent, or without one; aliases left out.
-  std::vector<RunRow> behind(RunState state, std::optional<std::int64_t> parent);
+  // What the runs in `state` that have a parent to be chosen wait for, each once. Reads no
+  // documents.
+  std::vector<AwaitedChoice> choices_of(RunState state);
+  // The runs in `state` behind this parent, behind this choice, or behind nothing; aliases left
+  // out.
+  std::vector<RunRow> behind(RunState state, std::int64_t parent);
+  std::vector<RunRow> behind(RunState state, const AwaitedChoice& choice);
+  std::vector<RunRow> behind_nothing(RunState state);
   // The queue, aliases left out: higher priority, older sweep, order in the file. Ends where
   // `visit` returns false; it must change no run.
   void each_queued(const std::function<bool(const QueuedRun&)>& visit);
