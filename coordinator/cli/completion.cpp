@@ -4,7 +4,6 @@
 #include <map>
 #include <ostream>
 
-#include "coordinator/cli/selection.h"
 #include "schema/protocol/run_state.h"
 
 namespace sarsweep::cli {
@@ -99,13 +98,20 @@ void keep_matching(Completion& completion) {
   words.erase(std::unique(words.begin(), words.end()), words.end());
 }
 
+void add_sweeps(Session& session, std::vector<std::string>& names, const std::string& mark) {
+  for (const nlohmann::json& sweep : get_document(session, "/api/v1/sweeps")) {
+    names.push_back(mark + sweep.at("sweep").get<std::string>());
+  }
+}
+
 std::vector<std::string> names_of_runs(Session& session, const std::string& prefix) {
   std::vector<std::string> names;
-  for (const nlohmann::json& run : fetch_runs(session, {})) {
+  if (prefix.empty() || prefix.front() == '@') add_sweeps(session, names, "@");
+  if (prefix.rfind('@', 0) == 0) return names;
+  for (const nlohmann::json& run : get_document(session, "/api/v1/names", {{"prefix", prefix}})) {
     const std::string name = run.at("name"), sweep = run.at("sweep");
     names.push_back(name);
     if (!prefix.empty()) names.push_back(sweep + "/" + name);
-    names.push_back("@" + sweep);
   }
   return names;
 }
@@ -113,10 +119,12 @@ std::vector<std::string> names_of_runs(Session& session, const std::string& pref
 std::vector<std::string> names_in(Session& session, const Completion& completion) {
   std::vector<std::string> names;
   if (completion.names == Names::runs) return names_of_runs(session, completion.prefix);
-  const bool fields = completion.names == Names::fields;
-  for (const nlohmann::json& item :
-       get_document(session, fields ? "/api/v1/fields" : "/api/v1/sweeps")) {
-    names.push_back(item.at(fields ? "name" : "sweep"));
+  if (completion.names == Names::sweeps) {
+    add_sweeps(session, names, "");
+    return names;
+  }
+  for (const nlohmann::json& field : get_document(session, "/api/v1/fields")) {
+    names.push_back(field.at("name"));
   }
   return names;
 }

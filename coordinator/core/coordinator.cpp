@@ -134,6 +134,9 @@ json Coordinator::leaderboard(const std::string& sweep) const {
 json Coordinator::queue(std::int64_t limit) const {
   return impl_->core.database.read([limit](Connection& c) { return queue_view(c, limit); });
 }
+json Coordinator::names(const std::string& prefix) const {
+  return impl_->core.database.read([&](Connection& c) { return names_view(c, prefix); });
+}
 json Coordinator::workers() const {
   return impl_->core.database.read([&](Connection& c) { return workers_view(impl_->core, c); });
 }

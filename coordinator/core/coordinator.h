@@ -84,6 +84,8 @@ class Coordinator {
   nlohmann::json leaderboard(const std::string& sweep) const;
   // Its first `limit` rows.
   nlohmann::json queue(std::int64_t limit = kWholeQueue) const;
+  // Of all runs whose name, or sweep/name, begins with `prefix`.
+  nlohmann::json names(const std::string& prefix) const;
   nlohmann::json workers() const;
   std::filesystem::path artifact(const std::string& sha256) const;  // Throws Error(not_found).
   std::string prometheus() const;

@@ -162,6 +162,14 @@ json queue_view(Connection& connection, std::int64_t limit) {
   return out;
 }
 
+json names_view(Connection& connection, const std::string& prefix) {
+  json out = json::array();
+  for (const RunName& run : RunStore(connection).names(prefix)) {
+    out.push_back({{"sweep", run.sweep}, {"name", run.name}});
+  }
+  return out;
+}
+
 json workers_view(const Core& core, Connection& connection) {
   const Busy busy = busy_slots(connection);
   json out = json::array();

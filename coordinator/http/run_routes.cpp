@@ -90,6 +90,9 @@ std::vector<Route> run_routes(const RouteContext& context) {
   const auto queue = [&core](const Call& call) {
     return Reply::of(core.queue(call.number("limit", kWholeQueue)));
   };
+  const auto names = [&core](const Call& call) {
+    return Reply::of(core.names(call.param("prefix")));
+  };
   const auto workers = [&core](const Call&) { return Reply::of(core.workers()); };
   return {
       {"GET",
@@ -121,6 +124,7 @@ std::vector<Route> run_routes(const RouteContext& context) {
       {"POST", "/api/v1/runs/{id}/extend", Role::submitter, control, {}, 4096, with(extend)},
       {"POST", "/api/v1/runs/{id}/fork", Role::submitter, control, {}, 64 * 1024, with(fork)},
       {"POST", "/api/v1/runs/{id}/{verb}", Role::submitter, control, {}, 4096, with(apply)},
+      {"GET", "/api/v1/names", Role::viewer, control, {"prefix"}, 0, names},
       {"GET", "/api/v1/queue", Role::viewer, control, {"limit"}, 0, queue},
       {"GET", "/api/v1/workers", Role::viewer, control, {}, 0, workers},
   };

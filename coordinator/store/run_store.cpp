@@ -326,6 +326,17 @@ void RunStore::each_waiting(RunState state, const std::function<bool(const Queue
     connection_.each_while(fmt::format(kWaiting, "", "?1"), {std::string(to_string(state))}, show);
   }
 }
+std::vector<RunName> RunStore::names(const std::string& prefix) {
+  std::vector<RunName> names;
+  connection_.each(R"sql(
+    SELECT s.name, r.name FROM sweep s JOIN run r ON r.sweep = s.id
+     WHERE substr(r.name, 1, length(?1)) = ?1 OR substr(s.name || '/' || r.name, 1, length(?1)) = ?1
+     ORDER BY s.id, r.name)sql",
+                   {prefix}, [&](const Row& row) {
+                     names.push_back({row.text(0), row.text(1)});
+                   });
+  return names;
+}
 std::optional<RunRow> RunStore::find_name(std::int64_t sweep, const std::string& name) {
   std::vector<RunRow> rows = select("WHERE r.sweep = ?1 AND r.name = ?2", {sweep, name});
   if (rows.empty()) return std::nullopt;

@@ -111,6 +111,11 @@ struct AwaitedChoice {
   std::int64_t seed = 0;
 };
 
+// A run by the names that people type.
+struct RunName {
+  std::string sweep, name;
+};
+
 // A run behind a row of a study; an alias stands for the run it names.
 struct StudyRun {
   std::int64_t id = 0;
@@ -167,6 +172,8 @@ class RunStore {
   // The runs in `state` in that order, aliases left out, as people are shown them; likewise. Reads
   // no documents.
   void each_waiting(RunState state, const std::function<bool(const QueueRow&)>& visit);
+  // Of the runs whose name, or sweep/name, begins with `prefix`; aliases as well.
+  std::vector<RunName> names(const std::string& prefix);
   std::vector<RunRow> with_hash(const std::string& run_hash);
   // Whether a run with this hash is done.
   bool is_done(const std::string& run_hash);

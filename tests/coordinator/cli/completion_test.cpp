@@ -22,9 +22,16 @@ CannedServer::Answer answer(const CannedServer::Asked& asked) {
   if (asked.target.rfind("/api/v1/fields", 0) == 0) {
     return {200, {{{"name", "unet.lr"}}, {{"name", "unet.rank"}}, {{"name", "vae.lr"}}}};
   }
-  return {200,
-          {{{"id", "1"}, {"name", "heart-rose-2"}, {"sweep", "radar"}},
-           {{"id", "2"}, {"name", "lake-mont-9"}, {"sweep", "radar"}}}};
+  if (asked.target.rfind("/api/v1/workers", 0) == 0) {
+    return {200, {{{"name", "big-iron"}}, {{"name", "tiny"}}}};
+  }
+  // Whole documents are not fetched for a name: there may be ten thousand.
+  if (asked.target.rfind("/api/v1/names", 0) != 0) return {500, nlohmann::json::object()};
+  nlohmann::json names = nlohmann::json::array();
+  for (const char* name : {"heart-rose-2", "lake-mont-9"}) {
+    names.push_back({{"name", name}, {"sweep", "radar"}});
+  }
+  return {200, names};
 }
 
 std::vector<std::string> offered(std::vector<std::string> typed, const std::string& url) {
@@ -60,9 +67,10 @@ TEST(Completion, CommandsOptionsAndChoicesNeedNoCoordinator) {
 TEST(Completion, NamesComeFromTheCoordinator) {
   CannedServer server(&answer);
   const std::string url = server.url();
-  EXPECT_THAT(offered({"show", ""}, url), ElementsAre("@radar", "heart-rose-2", "lake-mont-9"));
+  EXPECT_THAT(offered({"show", ""}, url),
+              ElementsAre("@radar", "@rain", "heart-rose-2", "lake-mont-9"));
   EXPECT_THAT(offered({"pause", "heart-rose-2", "radar/l"}, url), ElementsAre("radar/lake-mont-9"));
-  EXPECT_THAT(offered({"wait", "@"}, url), ElementsAre("@radar"));
+  EXPECT_THAT(offered({"wait", "@ra"}, url), ElementsAre("@radar", "@rain"));
   EXPECT_THAT(offered({"leaderboard", "ra"}, url), ElementsAre("radar", "rain"));
   EXPECT_THAT(offered({"explain", "unet"}, url), ElementsAre("unet.lr", "unet.rank"));
 }

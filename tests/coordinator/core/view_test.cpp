@@ -246,6 +246,24 @@ TEST(Views, TheQueueOfAHeldSweepSaysSo) {
   EXPECT_EQ(queue[0]["reason"], "held: 1 run failed (limits.max_failures: 1)");
 }
 
+TEST(Views, NamesBeginWithWhatWasTyped) {
+  Bench bench;
+  bench.sweep.runs = {planned("alpha"), planned("alpine"), planned("beta")};
+  bench.sweep.runs[1].alias_of = "alpha";
+  bench.submit();
+  const auto names = [&](const std::string& prefix) {
+    std::string text;
+    for (const json& run : bench.core->names(prefix)) {
+      text += run["sweep"].get<std::string>() + "/" + run["name"].get<std::string>() + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(names(""), "demo/alpha demo/alpine demo/beta ");
+  EXPECT_EQ(names("alp"), "demo/alpha demo/alpine ");
+  EXPECT_EQ(names("demo/b"), "demo/beta ");
+  EXPECT_EQ(names("%"), "");
+}
+
 TEST(Views, QueueWorkersAndSweepsShowWhatWaitsAndWhoWorks) {
   Bench bench;
   bench.sweep.runs = {planned("a"), planned("b")};

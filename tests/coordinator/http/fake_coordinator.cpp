@@ -69,6 +69,7 @@ nlohmann::json Coordinator::leaderboard(const std::string&) const {
   return nlohmann::json::array();
 }
 nlohmann::json Coordinator::queue(std::int64_t) const { return nlohmann::json::array(); }
+nlohmann::json Coordinator::names(const std::string&) const { return nlohmann::json::array(); }
 nlohmann::json Coordinator::workers() const { return nlohmann::json::array(); }
 std::filesystem::path Coordinator::artifact(const std::string& digest) const {
   const auto file = impl_->options.store / digest;
