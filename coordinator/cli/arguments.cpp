@@ -1,12 +1,12 @@
 #include "coordinator/cli/arguments.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include <CLI/CLI.hpp>
 
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/completion.h"
+#include "schema/config/fields.h"
 
 namespace sarsweep::cli {
 namespace {
@@ -373,30 +373,15 @@ bool forwards(const std::string& word) {
   return word == "serve" || word == "worker" || word == "complete";
 }
 
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0U);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 // What is wrong with the command's name: empty if there is one of that name.
 std::string unknown_command(const CLI::App& app, const std::string& word) {
   std::string best;
-  std::size_t distance = 3;
+  int distance = 3;
   for (const CLI::App* known : app.get_subcommands({})) {
     if (known->get_group().empty()) continue;
     for (const std::string& name :
          {known->get_name(), std::string(known->get_name() == "submit" ? "apply" : "")}) {
-      const std::size_t d = edit_distance(word, name);
+      const int d = config::edit_distance(word, name);
       if (d == 0) return {};
       if (d < distance) {
         distance = d;
