@@ -21,6 +21,7 @@ function worker_card(worker) {
   return h("article", {class: "card"},
     h("div", {class: "chart-title"}, h("h2", {}, worker.name),
       h("span", {class: "chips"}, worker.draining ? h("span", {class: "badge"}, "draining") : null,
+        worker.drain !== "none" ? h("span", {class: "badge"}, `drained by ${worker.drained_by}`) : null,
         h("span", {class: `chip ${worker.state === "live" ? "done" : "failed"}`}, worker.state))),
     h("p", {class: "quiet small"}, `${worker.host || "this machine"} · last heard ${ago(worker.last_seen_ms)}`),
     h("table", {}, h("tbody", {}, worker.slots.map((slot) => h("tr", {},

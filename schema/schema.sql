@@ -126,7 +126,10 @@ CREATE TABLE worker (
   slots TEXT NOT NULL,
   draining INTEGER NOT NULL DEFAULT 0 CHECK (draining IN (0, 1)),
   departed INTEGER NOT NULL DEFAULT 0 CHECK (departed IN (0, 1)),
-  last_seen_ms INTEGER NOT NULL
+  last_seen_ms INTEGER NOT NULL,
+  drain TEXT NOT NULL DEFAULT 'none' CHECK (drain IN ('none', 'finish', 'now')),  -- a person's wish
+  drained_by TEXT NOT NULL DEFAULT '',
+  drained_ms INTEGER
 ) STRICT;
 
 CREATE TABLE grant_reply (

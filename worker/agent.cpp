@@ -213,8 +213,20 @@ milliseconds Agent::lease_once() {
   if (!reply) return lease_failed(reply.error());
   nonce_.clear();
   backoff_.reset();
+  hear_of_drain(reply->drained_by);
   for (const Grant& grant : reply->grants) take(grant);
   return reply->grants.empty() ? std::max(kSoon, to_milliseconds(reply->retry_after_s)) : kSoon;
+}
+
+void Agent::hear_of_drain(const std::string& drained_by) {
+  if (drained_by == drained_by_) return;
+  drained_by_ = drained_by;
+  if (drained_by.empty()) {
+    spdlog::info("takes runs again");
+  } else {
+    spdlog::info("drained by {}: takes no runs until: sarsweep worker undrain {}",
+                 printable(drained_by), options_.name);
+  }
 }
 
 milliseconds Agent::lease_failed(const ApiFailure& failure) {

@@ -80,6 +80,7 @@ class Agent {
   void drain();
   std::chrono::milliseconds lease_once();
   void take(const Grant& grant);
+  void hear_of_drain(const std::string& drained_by);
   std::chrono::milliseconds lease_failed(const ApiFailure& failure);
   std::chrono::milliseconds heartbeat_interval() const;
   void beat_until(const std::stop_token& stop);

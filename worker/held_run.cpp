@@ -52,6 +52,7 @@ HeldRun::HeldRun(const RunSurroundings& surroundings, const AttemptRecord& recor
 HeldRun::~HeldRun() = default;
 
 void HeldRun::obey(Order order) {
+  if (order == Order::drain) return save_and_stop();
   intent_.with([order](Intent& intent) {
     if (order == Order::go_on) return;
     intent.order = order;

@@ -17,6 +17,7 @@ Supervisor::~Supervisor() = default;
 void Supervisor::obey(Order order) {
   switch (order) {
     case Order::go_on: return;
+    case Order::drain: return drain();
     case Order::pause:
     case Order::cancel: return stop_as(StopReason::ordered);
     case Order::kill: return stop_as(StopReason::killed);

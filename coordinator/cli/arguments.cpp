@@ -27,6 +27,7 @@ struct Typed {
   ForkOptions fork;
   ExtendOptions extend;
   SlurmAddOptions slurm;
+  WorkerOptions workers;
   std::string pool;
   std::string backup;
   UpOptions up;
@@ -137,15 +138,46 @@ void add_programs(CLI::App& app, Typed& typed) {
             }
             become("sarsweep-coordinator", rest);
           });
-  command(app, typed, "worker", "Become a worker alone; what follows is for sarsweep-worker",
-          [&typed](Session& session) -> Exit {
-            std::vector<std::string> rest = typed.forwarded;
-            if (!is_given(rest, "--url")) rest.insert(rest.begin(), {"--url", session.api().url()});
-            if (!is_given(rest, "--home")) {
-              rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
-            }
-            become("sarsweep-worker", rest);
-          });
+}
+
+Exit become_worker(Session& session, std::vector<std::string> rest) {
+  if (!is_given(rest, "--url")) rest.insert(rest.begin(), {"--url", session.api().url()});
+  if (!is_given(rest, "--home")) {
+    rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
+  }
+  become("sarsweep-worker", rest);
+}
+
+void add_workers(CLI::App& app, Typed& typed) {
+  CLI::App* worker = app.add_subcommand(
+      "worker",
+      "Become a worker alone (what follows is for sarsweep-worker); ls, drain, undrain: look after "
+      "workers");
+  worker->fallthrough();
+  worker->callback([&typed, worker] {
+    if (!worker->get_subcommands().empty()) return;
+    typed.chosen = [&typed](Session& session) { return become_worker(session, typed.forwarded); };
+  });
+  command(*worker, typed, "ls", "The workers, what they do and who wants them to rest",
+          [](Session& session) { return worker_ls(session); });
+  const auto change = [&](const char* name, const char* help) {
+    CLI::App* added = command(*worker, typed, name, help, [&typed, name](Session& session) {
+      return worker_change(session, typed.workers, name);
+    });
+    added->add_option("workers", typed.workers.names, "Workers, as worker ls names them");
+    added->add_flag("--all", typed.workers.all, "All of them");
+    added->parse_complete_callback([&typed] {
+      if (typed.workers.names.empty() != typed.workers.all) {
+        throw CLI::RequiredError("workers, or --all,");
+      }
+    });
+    return added;
+  };
+  change("drain",
+         "Take no new runs, whatever is started again, and let those they have end; undo: worker "
+         "undrain")
+      ->add_flag("--now", typed.workers.now, "Let those save now and go on elsewhere");
+  change("undrain", "Take runs again; undo: worker drain");
 }
 
 void add_sweeps(CLI::App& app, Typed& typed) {
@@ -369,8 +401,12 @@ void add_completion(CLI::App& app, Typed& typed) {
   });
 }
 
-bool forwards(const std::string& word) {
-  return word == "serve" || word == "worker" || word == "complete";
+// Whether what stands behind the command `word` is for another program.
+bool forwards(const std::vector<std::string>& words,
+              std::vector<std::string>::const_iterator word) {
+  if (*word != "worker") return *word == "serve" || *word == "complete";
+  const auto next = std::next(word);
+  return next == words.end() || (*next != "ls" && *next != "drain" && *next != "undrain");
 }
 
 // What is wrong with the command's name: empty if there is one of that name.
@@ -415,6 +451,7 @@ std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& a
   app.require_subcommand(1);
   add_global(app, *typed);
   add_programs(app, *typed);
+  add_workers(app, *typed);
   add_sweeps(app, *typed);
   add_reading(app, *typed);
   add_verbs(app, *typed);
@@ -425,7 +462,7 @@ std::variant<Command, Refusal> parse_arguments(const std::vector<std::string>& a
   try {
     std::vector<std::string> ours = arguments;
     const auto word = first_word(ours);
-    if (word != ours.end() && forwards(*word)) {
+    if (word != ours.end() && forwards(ours, word)) {
       typed->forwarded.assign(word + 1, ours.cend());
       if (*word == "complete" && !typed->forwarded.empty() && typed->forwarded.front() == "--") {
         typed->forwarded.erase(typed->forwarded.begin());

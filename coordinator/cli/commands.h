@@ -114,6 +114,15 @@ struct RestoreOptions {
 };
 Exit restore(Session& session, const RestoreOptions& options);
 
+Exit worker_ls(Session& session);
+struct WorkerOptions {
+  std::vector<std::string> names = {};  // or ids
+  bool all = false;
+  bool now = false;  // of drain: what they have saves and goes on elsewhere
+};
+// `verb`: drain, undrain.
+Exit worker_change(Session& session, const WorkerOptions& options, const std::string& verb);
+
 // Pools of Slurm jobs, each job a worker.
 struct SlurmAddOptions {
   std::string name = "slurm";

@@ -41,8 +41,9 @@ complete -c sarsweep -a '(sarsweep complete -- (commandline -opc)[2..] (commandl
 // By the name of an option or of a positional argument.
 const std::map<std::string, Names>& kinds() {
   static const std::map<std::string, Names> all = {
-      {"run", Names::runs},     {"runs", Names::runs},      {"selector", Names::runs},
-      {"sweep", Names::sweeps}, {"--sweep", Names::sweeps}, {"field", Names::fields}};
+      {"run", Names::runs},       {"runs", Names::runs},      {"selector", Names::runs},
+      {"sweep", Names::sweeps},   {"--sweep", Names::sweeps}, {"field", Names::fields},
+      {"workers", Names::workers}};
   return all;
 }
 
@@ -123,8 +124,10 @@ std::vector<std::string> names_in(Session& session, const Completion& completion
     add_sweeps(session, names, "");
     return names;
   }
-  for (const nlohmann::json& field : get_document(session, "/api/v1/fields")) {
-    names.push_back(field.at("name"));
+  const bool workers = completion.names == Names::workers;
+  for (const nlohmann::json& item :
+       get_document(session, workers ? "/api/v1/workers" : "/api/v1/fields")) {
+    names.push_back(item.at("name"));
   }
   return names;
 }

@@ -11,7 +11,7 @@
 namespace sarsweep::cli {
 
 struct Completion {
-  enum class Names { none, runs, sweeps, fields };
+  enum class Names { none, runs, sweeps, fields, workers };
 
   std::string prefix;              // what the words must begin with
   std::vector<std::string> words;  // commands, options, choices

@@ -119,10 +119,11 @@ std::int64_t count_gpus() {
 void look_at_workers(Findings& findings, Session& session) {
   const json workers = get_document(session, "/api/v1/workers");
   const json queue = get_document(session, "/api/v1/queue");
-  std::int64_t live = 0, slots = 0, cuda = 0;
+  std::int64_t live = 0, drained = 0, slots = 0, cuda = 0;
   for (const json& worker : workers) {
     if (worker.value("state", "") != "live") continue;
     ++live;
+    drained += worker.value("drain", "none") == "none" ? 0 : 1;
     for (const json& slot : worker.value("slots", json::array())) {
       ++slots;
       cuda += slot.value("device", "").starts_with("cuda") ? 1 : 0;
@@ -134,6 +135,9 @@ void look_at_workers(Findings& findings, Session& session) {
     findings.problem("workers", message, "start one: sarsweep worker");
   } else if (live == 0) {
     findings.warn("workers", message, "start one: sarsweep worker");
+  } else if (drained == live && !queue.empty()) {
+    findings.warn("workers", message + "; every live worker is drained",
+                  "sarsweep worker undrain --all");
   } else {
     findings.ok("workers", message);
   }

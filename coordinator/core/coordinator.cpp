@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "coordinator/core/core.h"
+#include "coordinator/core/draining.h"
 #include "coordinator/core/extend.h"
 #include "coordinator/core/fork.h"
 #include "coordinator/core/garbage.h"
@@ -170,6 +171,10 @@ json Coordinator::back_up() {
 
 json Coordinator::collect_garbage(const GarbageRequest& request, const std::string& actor) {
   return coordinator::collect_garbage(impl_->core, request, actor);
+}
+
+json Coordinator::set_drain(const std::string& worker_id, Drain drain, const std::string& actor) {
+  return coordinator::set_drain(impl_->core, worker_id, drain, actor);
 }
 
 RegisterReply Coordinator::register_worker(const RegisterRequest& request) {

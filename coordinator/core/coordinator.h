@@ -17,6 +17,7 @@
 #include "schema/base/clock.h"
 #include "schema/protocol/messages.h"
 #include "schema/protocol/slurm_state.h"
+#include "schema/protocol/worker_state.h"
 
 namespace sarsweep::coordinator {
 
@@ -96,6 +97,8 @@ class Coordinator {
   nlohmann::json back_up();
   // What ended runs can do without, removed if that is asked for: the garbage document.
   nlohmann::json collect_garbage(const GarbageRequest& request, const std::string& actor);
+  // Whether the worker takes new runs (core/draining.h).
+  nlohmann::json set_drain(const std::string& worker_id, Drain drain, const std::string& actor);
   // ---- Slurm ----
   nlohmann::json slurm_pools() const;
   nlohmann::json add_slurm_pool(const SlurmPoolRequest& request, const std::string& actor);

@@ -161,7 +161,8 @@ LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& reques
     return given_again(core, worker, *old);
   }
   LeaseReply reply;
-  if (room && !worker.draining && !worker.departed) {
+  if (worker.drain != Drain::none) reply.drained_by = worker.drained_by;
+  if (room && worker.takes_runs()) {
     const std::vector<Slot> free = offered_slots(connection, worker, request);
     for (const Assignment& assignment : planned(connection, free)) {
       std::optional<Grant> made = grant(core, connection, worker, assignment);
@@ -172,18 +173,20 @@ LeaseReply answer(Core& core, Connection& connection, const LeaseRequest& reques
   return reply;
 }
 
-Order order_for(Core& core, const RunRow& run) {
+Order order_for(Core& core, const WorkerRow& worker, const RunRow& run) {
   if (run.state == RunState::pausing) return Order::pause;
-  if (run.state != RunState::cancelling) return Order::go_on;
+  if (run.state != RunState::cancelling) {
+    return worker.drain == Drain::now ? Order::drain : Order::go_on;
+  }
   const auto grace_ms = static_cast<std::int64_t>(core.options.cancel_grace_s * 1000);
   return core.now_ms() - run.state_ms >= grace_ms ? Order::kill : Order::cancel;
 }
 
-Order renewed(Core& core, Connection& connection, const LeaseKey& key) {
+Order renewed(Core& core, Connection& connection, const WorkerRow& worker, const LeaseKey& key) {
   try {
     const Holding holding = hold(core, connection, key);
     if (holding.attempt.end) return Order::kill;
-    return order_for(core, holding.run);
+    return order_for(core, worker, holding.run);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::fenced) throw;
     return Order::fenced;
@@ -235,7 +238,7 @@ HeartbeatReply heartbeat(Core& core, const HeartbeatRequest& request) {
     WorkerStore(c).set_draining(worker.id, request.draining);
     HeartbeatReply reply;
     for (const LeaseKey& key : request.leases) {
-      reply.runs.push_back({key.run_id, key.lease_epoch, renewed(core, c, key)});
+      reply.runs.push_back({key.run_id, key.lease_epoch, renewed(core, c, worker, key)});
     }
     return reply;
   });

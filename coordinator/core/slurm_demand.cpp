@@ -31,7 +31,7 @@ std::vector<Candidate> unserved(const Core& core, Connection& connection) {
   std::vector<Candidate> runs = queue_in_order(connection);
   for (const WorkerRow& worker : WorkerStore(connection).all()) {
     if (runs.empty()) break;
-    if (worker.draining || worker.departed || !is_live(core, worker)) continue;
+    if (!worker.takes_runs() || !is_live(core, worker)) continue;
     take_out(runs, served_by(free_slots(connection, worker), runs));
   }
   return runs;

@@ -179,6 +179,10 @@ json workers_view(const Core& core, Connection& connection) {
                    {"host", worker.host},
                    {"state", life_of(core, worker)},
                    {"draining", worker.draining},
+                   {"drain", to_string(worker.drain)},
+                   {"drained_by", worker.drained_by},
+                   {"drained_ms",
+                    worker.drain == Drain::none ? json(nullptr) : json(worker.drained_ms.value())},
                    {"last_seen_ms", last_seen_ms(core, worker)},
                    {"slots", slots_of(busy, worker)}});
   }

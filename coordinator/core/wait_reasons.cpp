@@ -58,6 +58,12 @@ WaitReason too_small(const WaitLook& look, std::int64_t most) {
 
 // Of one machine that could hold the run; nullopt if it has the room now.
 std::optional<WaitReason> obstacle(const MachineLook& machine, const WaitLook& look) {
+  if (!machine.drained_by.empty()) {
+    return WaitReason{"drained",
+                      fmt::format("worker {} takes no new runs: {} drained it", machine.worker,
+                                  machine.drained_by),
+                      "sarsweep worker undrain " + machine.worker};
+  }
   if (machine.draining) {
     return WaitReason{"draining",
                       fmt::format("worker {} takes no new runs: it is draining", machine.worker),

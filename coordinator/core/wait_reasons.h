@@ -13,6 +13,7 @@ namespace sarsweep::coordinator {
 struct MachineLook {
   std::string worker;
   bool live = true, draining = false;
+  std::string drained_by = {};  // the person that drained it; empty: nobody
   struct Place {
     std::string device;  // "cpu", "cuda:0"
     std::string run;     // who holds it; empty: free

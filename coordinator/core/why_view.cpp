@@ -25,6 +25,7 @@ std::vector<MachineLook> machines(const Core& core, Connection& connection) {
     MachineLook machine{.worker = worker["name"],
                         .live = worker["state"] == "live",
                         .draining = worker["draining"],
+                        .drained_by = worker["drained_by"],
                         .slots = {}};
     for (const json& slot : worker["slots"]) {
       const json& run = slot["run_name"];

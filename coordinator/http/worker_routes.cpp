@@ -4,7 +4,7 @@
 namespace sarsweep::coordinator {
 namespace {
 
-constexpr std::int64_t kCap = 1 << 20;
+constexpr std::int64_t kCap = 1 << 20, kSmallCap = 4096;
 
 Reply finish(Coordinator& core, const Call& call) {
   const FinishOutcome outcome = core.finish(call.json().get<FinishRequest>());
@@ -26,12 +26,29 @@ Reply leave(Coordinator& core, const Call& call) {
   return Reply::of(nlohmann::json::object());
 }
 
+Reply drain(Coordinator& core, const Call& call) {
+  DrainRequest request;
+  if (!call.body.empty()) request = call.json().get<DrainRequest>();
+  return Reply::of(core.set_drain(call.path.at("id"), request.now ? Drain::now : Drain::finish,
+                                  call.caller.name));
+}
+
+Reply undrain(Coordinator& core, const Call& call) {
+  if (!call.body.empty() && call.json() != nlohmann::json::object()) {
+    throw Error(ErrorCode::invalid, "undrain takes {} or no body");
+  }
+  return Reply::of(core.set_drain(call.path.at("id"), Drain::none, call.caller.name));
+}
+
 }  // namespace
 
 std::vector<Route> worker_routes(const RouteContext& context) {
   Coordinator& core = context.coordinator;
   const auto route = [](const char* path, std::function<Reply(const Call&)> handle) {
     return Route{"POST", path, Role::worker, Listener::control, {}, kCap, std::move(handle)};
+  };
+  const auto by_admin = [](const char* path, std::function<Reply(const Call&)> handle) {
+    return Route{"POST", path, Role::admin, Listener::control, {}, kSmallCap, std::move(handle)};
   };
   return {
       route("/api/v1/workers/register",
@@ -55,6 +72,10 @@ std::vector<Route> worker_routes(const RouteContext& context) {
             }),
       route("/api/v1/workers/finish", [&core](const Call& call) { return finish(core, call); }),
       route("/api/v1/workers/leave", [&core](const Call& call) { return leave(core, call); }),
+      by_admin("/api/v1/workers/{id}/drain",
+               [&core](const Call& call) { return drain(core, call); }),
+      by_admin("/api/v1/workers/{id}/undrain",
+               [&core](const Call& call) { return undrain(core, call); }),
   };
 }
 

@@ -5,6 +5,24 @@ namespace {
 
 constexpr std::int64_t kKeptReplies = 8;
 
+WorkerRow read_worker(const Row& row) {
+  WorkerRow worker;
+  worker.id = row.integer(0);
+  worker.uid = row.text(1);
+  worker.name = row.text(2);
+  worker.incarnation = row.text(3);
+  worker.host = row.text(4);
+  worker.threads = row.integer(5);
+  worker.slots = row.text(6);
+  worker.draining = row.integer(7) != 0;
+  worker.departed = row.integer(8) != 0;
+  worker.last_seen_ms = row.integer(9);
+  worker.drain = parse_drain(row.text(10)).value();
+  worker.drained_by = row.text(11);
+  worker.drained_ms = row.maybe_integer(12);
+  return worker;
+}
+
 }  // namespace
 
 std::string WorkerStore::save(const WorkerRow& row) {
@@ -21,14 +39,10 @@ std::string WorkerStore::save(const WorkerRow& row) {
 std::vector<WorkerRow> WorkerStore::select(const std::string& tail, const SqlValues& values) {
   std::vector<WorkerRow> rows;
   connection_.each(
-      "SELECT id, uid, name, incarnation, host, threads, slots, draining, departed, last_seen_ms"
-      " FROM worker " +
+      "SELECT id, uid, name, incarnation, host, threads, slots, draining, departed, last_seen_ms,"
+      " drain, drained_by, drained_ms FROM worker " +
           tail,
-      values, [&](const Row& row) {
-        rows.push_back({row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4),
-                        row.integer(5), row.text(6), row.integer(7) != 0, row.integer(8) != 0,
-                        row.integer(9)});
-      });
+      values, [&](const Row& row) { rows.push_back(read_worker(row)); });
   return rows;
 }
 
@@ -53,6 +67,12 @@ void WorkerStore::set_draining(std::int64_t id, bool draining) {
 
 void WorkerStore::depart(std::int64_t id) {
   connection_.change("UPDATE worker SET departed = 1 WHERE id = ?1", {id});
+}
+
+void WorkerStore::set_drain(std::int64_t id, Drain drain, const std::string& by,
+                            std::int64_t now_ms) {
+  connection_.change("UPDATE worker SET drain = ?2, drained_by = ?3, drained_ms = ?4 WHERE id = ?1",
+                     {id, std::string(to_string(drain)), by, now_ms});
 }
 
 std::optional<std::string> WorkerStore::find_reply(const WorkerRow& worker,

@@ -128,8 +128,9 @@ void check_pool_name(const std::string& name) {
 }
 
 Order parse_order(const std::string& text) {
-  for (const Order o : {Order::go_on, Order::pause, Order::cancel, Order::kill, Order::fenced}) {
-    if (to_string(o) == text) return o;
+  for (const Order order :
+       {Order::go_on, Order::drain, Order::pause, Order::cancel, Order::kill, Order::fenced}) {
+    if (to_string(order) == text) return order;
   }
   throw Error(ErrorCode::invalid, "unknown order '" + text + "'");
 }
@@ -139,6 +140,7 @@ Order parse_order(const std::string& text) {
 std::string_view to_string(Order order) {
   switch (order) {
     case Order::go_on: return "continue";
+    case Order::drain: return "drain";
     case Order::pause: return "pause";
     case Order::cancel: return "cancel";
     case Order::kill: return "kill";
@@ -279,9 +281,11 @@ void to_json(json& j, const LeaseReply& v) {
                            {"slots", grant.slots},
                            {"run_json", grant.run_json}});
   }
+  if (!v.drained_by.empty()) j["drained_by"] = v.drained_by;
 }
 void from_json(const json& j, LeaseReply& v) {
   v.retry_after_s = j.value("retry_after_s", v.retry_after_s);
+  v.drained_by = j.value("drained_by", "");
   v.grants.clear();
   for (const json& item : j.at("grants")) {
     v.grants.push_back({item.at("key").get<LeaseKey>(), item.value("name", ""),
@@ -361,6 +365,11 @@ void from_json(const json& j, ForkRequest& v) {
       .may("step", v.step)
       .may("cwd", v.cwd)
       .end();
+}
+
+void to_json(json& j, const DrainRequest& v) { j = {{"now", v.now}}; }
+void from_json(const json& j, DrainRequest& v) {
+  Reader(j, "drain request").may("now", v.now).end();
 }
 
 void to_json(json& j, const GarbageRequest& v) {

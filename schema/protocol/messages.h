@@ -92,10 +92,11 @@ struct Grant {
 struct LeaseReply {
   std::vector<Grant> grants;
   double retry_after_s = 1;
+  std::string drained_by = {};  // who wants this worker to take no runs; empty: nobody
 };
 
-// What the coordinator wants of a held run.
-enum class Order { go_on, pause, cancel, kill, fenced };
+// What the coordinator wants of a held run. `drain`: it saves and ends here, to go on elsewhere.
+enum class Order { go_on, drain, pause, cancel, kill, fenced };
 std::string_view to_string(Order order);
 
 struct HeartbeatRequest {
@@ -134,6 +135,11 @@ struct GarbageRequest {
   std::vector<std::string> runs;               // ids; empty: all that have ended
   std::optional<std::int64_t> keep_last = {};  // at least 1; absent: by the run's state and fields
   std::optional<std::int64_t> keep_best = {};  // absent: the run's checkpoint.keep_best
+};
+
+// A worker takes no new runs from now on (POST /api/v1/workers/ID/drain).
+struct DrainRequest {
+  bool now = false;  // what it has saves and goes on elsewhere; else it ends here
 };
 
 // A new run out of a checkpoint of another (POST /api/v1/runs/ID/fork).
@@ -189,6 +195,8 @@ void to_json(nlohmann::json& j, const ExtendRequest& v);
 void from_json(const nlohmann::json& j, ExtendRequest& v);
 void to_json(nlohmann::json& j, const ForkRequest& v);
 void from_json(const nlohmann::json& j, ForkRequest& v);
+void to_json(nlohmann::json& j, const DrainRequest& v);
+void from_json(const nlohmann::json& j, DrainRequest& v);
 void to_json(nlohmann::json& j, const GarbageRequest& v);
 void from_json(const nlohmann::json& j, GarbageRequest& v);
 void to_json(nlohmann::json& j, const SlurmPoolRequest& v);

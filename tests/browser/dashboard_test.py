@@ -101,6 +101,17 @@ class Dashboard(unittest.TestCase):
                 self.assertFalse(wide, f"{place} scrolls sideways on {name}")
                 self.shot(f"{place}-{name}", page, full_page=place == "run")
 
+    def test_5_the_queue_page_says_who_drained_a_worker(self):
+        self.page.goto(f"{self.address}/#/queue")
+        card = self.page.locator("main article.card")
+        expect(card).to_contain_text("live", timeout=30_000)
+        self.home.cli("worker", "drain", "--all")
+        expect(card.locator(".badge")).to_have_text("drained by admin", timeout=30_000)
+        self.shot("queue-drained")
+        self.home.cli("worker", "undrain", "--all")
+        expect(card.locator(".badge")).to_have_count(0, timeout=30_000)
+        self.assertEqual(self.faults, [])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

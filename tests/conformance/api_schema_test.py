@@ -98,7 +98,7 @@ class ApiSchema(unittest.TestCase):
             "path.id": self.run_id, "path.name": "seeded", "path.sha256": self.picture, "query.sweep": "seeded"})
 
     def test_3_what_workers_ask_the_coordinator(self):
-        self.judge("worker-token", "--include-path-regex", "^/api/v1/workers/")
+        self.judge("worker-token", "--include-path-regex", "^/api/v1/workers/[a-z]+$")
 
     def test_4_what_the_holder_of_a_lease_sends(self):
         key = self.worker.key

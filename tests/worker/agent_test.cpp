@@ -158,6 +158,22 @@ TEST(Agent, AWalltimeThatIsNotOverChangesNothing) {
   EXPECT_FALSE(work.coordinator.attempt("7").finish->walltime);
 }
 
+TEST(Agent, AnOrderToDrainSavesOnTheWorkersAccountAndTheWorkerStays) {
+  Workplace work;
+  work.coordinator.queue("7", {{"behaviour", "hang"}});
+  work.start();
+  ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+  work.coordinator.set_order("7", Order::drain);
+  ASSERT_TRUE(work.coordinator.await_finish("7"));
+  const auto attempt = work.coordinator.attempt("7");
+  EXPECT_EQ(attempt.finish->exit_code, 143);
+  EXPECT_TRUE(attempt.finish->draining);
+  EXPECT_FALSE(attempt.finish->walltime);
+  EXPECT_NE(attempt.events.find("\"checkpoint\""), std::string::npos);
+  work.coordinator.queue("8", {{"steps", 1}});
+  EXPECT_TRUE(work.coordinator.await_finish("8")) << "the coordinator alone grants it nothing";
+}
+
 TEST(Agent, KillsATrainerThatIgnoresItsGrace) {
   Workplace work;
   work.coordinator.queue("7", {{"behaviour", "ignore_sigterm"}});

@@ -54,6 +54,8 @@ TEST(Arguments, GlobalOptionsStandBeforeOrBehindTheCommand) {
 TEST(Arguments, WhatFollowsWorkerIsLeftToTheWorker) {
   EXPECT_TRUE(std::holds_alternative<Command>(
       parse_arguments({"--home", "h", "worker", "--name", "a", "--workers", "2"})));
+  EXPECT_TRUE(std::holds_alternative<Command>(parse_arguments({"worker"})));
+  EXPECT_THAT(refused({"worker", "drain", "--help"}).text, HasSubstr("undo: worker undrain"));
   EXPECT_TRUE(
       std::holds_alternative<Command>(parse_arguments({"apply", "radar.yaml", "--set", "a=1"})));
 }

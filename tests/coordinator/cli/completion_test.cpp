@@ -56,6 +56,8 @@ TEST(Completion, CommandsOptionsAndChoicesNeedNoCoordinator) {
   EXPECT_THAT(at_rest({""}), Not(Contains("complete")));
   EXPECT_THAT(at_rest({"pa"}), ElementsAre("pause"));
   EXPECT_THAT(at_rest({"import", ""}), ElementsAre("wandb"));
+  EXPECT_THAT(at_rest({"worker", ""}), ElementsAre("drain", "ls", "undrain"));
+  EXPECT_THAT(at_rest({"worker", "drain", "--n"}), ElementsAre("--now"));
   EXPECT_THAT(at_rest({"plan", "--s"}), ElementsAre("--set"));
   EXPECT_THAT(at_rest({"--url", "plan", "ret"}), ElementsAre("retry"));
   EXPECT_THAT(at_rest({"ls", "-o", ""}), ElementsAre("csv", "json", "jsonl", "table"));
@@ -72,6 +74,7 @@ TEST(Completion, NamesComeFromTheCoordinator) {
   EXPECT_THAT(offered({"pause", "heart-rose-2", "radar/l"}, url), ElementsAre("radar/lake-mont-9"));
   EXPECT_THAT(offered({"wait", "@ra"}, url), ElementsAre("@radar", "@rain"));
   EXPECT_THAT(offered({"leaderboard", "ra"}, url), ElementsAre("radar", "rain"));
+  EXPECT_THAT(offered({"worker", "drain", "big"}, url), ElementsAre("big-iron"));
   EXPECT_THAT(offered({"explain", "unet"}, url), ElementsAre("unet.lr", "unet.rank"));
 }
 

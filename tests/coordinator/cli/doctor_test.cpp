@@ -65,6 +65,14 @@ TEST(Doctor, RunsThatWaitForNobodyAreAProblem) {
   EXPECT_EQ(visit.exit, Exit::failed);
 }
 
+TEST(Doctor, RunsThatWaitForDrainedWorkersAloneAreWorthAWord) {
+  json drained = kWorker;
+  drained["drain"] = "finish";
+  EXPECT_EQ(Visit({drained}, {{{"name", "a"}}}).verdicts()["workers"], "warning");
+  EXPECT_EQ(Visit({drained}, json::array()).verdicts()["workers"], "ok");
+  EXPECT_EQ(Visit({drained, kWorker}, {{{"name", "a"}}}).verdicts()["workers"], "ok");
+}
+
 TEST(Doctor, ATokenThatOthersCanReadIsAProblem) {
   Visit visit({kWorker}, json::array());
   std::filesystem::permissions(visit.home.path() / "token", std::filesystem::perms::others_read,

@@ -26,6 +26,7 @@ std::string line_of(int point) {
 Verdict verdict_of(Order order) {
   switch (order) {
     case Order::go_on: return Verdict::accepted;
+    case Order::drain: return Verdict::nothing;  // Nobody drains here.
     case Order::pause: return Verdict::pause;
     case Order::cancel: return Verdict::cancel;
     case Order::kill: return Verdict::kill;
@@ -52,8 +53,7 @@ class Real {
         case Kind::request: return request(event.worker, event.number);
         case Kind::crash: return ++lives_[event.worker], join(event.worker), Verdict::nothing;
         case Kind::expire:
-          bench_.clock.advance(bench_.core->options().regrant_after_s + 1);
-          return bench_.core->tick(), Verdict::nothing;
+          return bench_.wait(bench_.core->options().regrant_after_s + 1), Verdict::nothing;
         case Kind::verb: return bench_.verb("a", verbs[event.number]), Verdict::accepted;
         case Kind::started:
         case Kind::beat:

@@ -85,6 +85,10 @@ TEST(WaitReasons, WhereThereIsRoomTheOrderDecides) {
   EXPECT_EQ(codes(look), "next busy ");
   look.machines[1].draining = true;
   EXPECT_EQ(codes(look), "busy draining ");
+  look.machines[1].drained_by = "admin";
+  EXPECT_EQ(codes(look), "busy drained ");
+  EXPECT_EQ(wait_reasons(look)[1].message, "worker v takes no new runs: admin drained it");
+  EXPECT_EQ(wait_reasons(look)[1].cure, "sarsweep worker undrain v");
 }
 
 TEST(WaitReasons, EveryStateHasASentence) {

@@ -102,6 +102,14 @@ nlohmann::json Coordinator::collect_garbage(const GarbageRequest& request, const
           {"free_bytes", nullptr},
           {"to_come", {{"runs", 0}, {"bytes", 0}, {"unknown", 0}}}};
 }
+nlohmann::json Coordinator::set_drain(const std::string& id, Drain drain, const std::string&) {
+  return {{"id", id},
+          {"name", "w"},
+          {"drain", to_string(drain)},
+          {"was", "none"},
+          {"runs", nlohmann::json::array()},
+          {"undo", nullptr}};
+}
 nlohmann::json Coordinator::slurm_pools() const { return nlohmann::json::array(); }
 nlohmann::json Coordinator::add_slurm_pool(const SlurmPoolRequest& request, const std::string&) {
   return {{"name", request.name}};

@@ -123,6 +123,20 @@ TEST(HttpServer, StoresAnUploadUnderItsDigestAndNothingElse) {
   EXPECT_NE(got.find("image/png"), std::string::npos);
 }
 
+TEST(HttpServer, DrainsAndUndrainsInTheNameOfTheCaller) {
+  const Served s;
+  const auto drain = [&](const std::string& verb, const std::string& body) {
+    return s.ask("POST", "/api/v1/workers/w7/" + verb, s.bearer(), body);
+  };
+  EXPECT_EQ(document(drain("drain", ""))["drain"], "finish");
+  EXPECT_EQ(document(drain("drain", R"({"now":true})"))["drain"], "now");
+  EXPECT_EQ(document(drain("undrain", "{}"))["drain"], "none");
+  EXPECT_EQ(document(drain("undrain", ""))["id"], "w7");
+  EXPECT_EQ(status_of(drain("undrain", R"({"now":true})")), 400);
+  EXPECT_EQ(status_of(drain("drain", R"({"later":true})")), 400);
+  EXPECT_EQ(status_of(drain("rest", "")), 404);
+}
+
 // Every route against every role: made from the route table, so that no route escapes it.
 TEST(HttpServer, EveryRouteAsksForItsRole) {
   Served s;
