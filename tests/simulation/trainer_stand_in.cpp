@@ -31,8 +31,7 @@ TrainerStandIn::TrainerStandIn(Grant grant, const std::string& store, Checkpoint
       folder_(run_dir::attempt_dir(store, grant_.key.run_id, grant_.key.lease_epoch).string()),
       checkpoints_(checkpoints) {
   for (const json& checkpoint : grant_.run_json.at("resume")) {
-    const auto found = checkpoints_.find(checkpoint.at("checkpoint").get<std::string>());
-    if (found == checkpoints_.end() || !found->second) continue;
+    if (!checkpoints_.is_whole(checkpoint.at("checkpoint"))) continue;
     step_ = checkpoint.at("step");
     break;
   }
@@ -44,7 +43,7 @@ std::string TrainerStandIn::artifact() const {
 
 void TrainerStandIn::save() {
   const std::string path = "checkpoints/" + run_dir::step_name(step_);
-  checkpoints_[folder_ + "/" + path] = true;
+  checkpoints_.save(folder_ + "/" + path);
   write({{"type", "checkpoint"},
          {"step", step_},
          {"path", path},

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "schema/protocol/messages.h"
 #include "tests/simulation/agenda.h"
@@ -18,8 +19,28 @@ inline constexpr int kStepsBetweenCheckpoints = 3;
 std::int64_t steps_of(const std::string& run_name);
 double value_of(const std::string& run_name, std::int64_t step);
 
-// The checkpoints that lie in the artifact store, by their path; false: damaged since.
-using Checkpoints = std::map<std::string, bool>;
+// The checkpoints that lie in the artifact store. Their paths hold random ids: what is chosen among
+// them is chosen by the order in which they came.
+class Checkpoints {
+ public:
+  void save(const std::string& path) {
+    if (places_.try_emplace(path, whole_.size()).second) whole_.push_back(true);
+    whole_[places_.at(path)] = true;
+  }
+  bool is_whole(const std::string& path) const {
+    const auto place = places_.find(path);
+    return place != places_.end() && whole_[place->second];
+  }
+  void damage_one(Chance& chance) {
+    if (!whole_.empty()) {
+      whole_[static_cast<std::size_t>(chance.below(static_cast<int>(whole_.size())))] = false;
+    }
+  }
+
+ private:
+  std::map<std::string, std::size_t> places_;
+  std::vector<bool> whole_;
+};
 
 // A trainer as its worker sees it: a process that appends lines to a file and ends with a code. One
 // call of `work` is one update.

@@ -197,10 +197,7 @@ void World::disturb() {
     static constexpr std::array kCodes = {0, 1, 75, 76, 77, 143};
     worker.break_trainer(kCodes.at(static_cast<std::size_t>(chance.below(6))));
   }
-  if (faults_.damage && !checkpoints.empty() && chance.happens(0.1)) {
-    std::next(checkpoints.begin(), chance.below(static_cast<int>(checkpoints.size())))->second =
-        false;
-  }
+  if (faults_.damage && chance.happens(0.1)) checkpoints.damage_one(chance);
   if (faults_.wall_jumps && chance.happens(0.05))
     clock.set_wall(chance.below(7'200'000) - 3'600'000);
   if (core_ && faults_.people && chance.happens(0.15)) speak();
