@@ -131,7 +131,8 @@ class Coordinator {
   std::filesystem::path incoming_folder() const;
 
   // One round of time-driven work: expired leases, backoffs that ended, parents that finished,
-  // cancels past their grace. The reaper thread calls it about once a second.
+  // cancels past their grace. The reaper thread calls it about once a second; a long gap between
+  // two rounds counts as this process's own absence, and gives every open lease its grace.
   void tick();
   // Removes the files of checkpoints that are not kept. May take long: not on tick()'s thread.
   void tidy();

@@ -31,10 +31,11 @@ Core::Core(CoordinatorOptions chosen, const Clock& time, SweepLanguage sweeps)
       language(std::move(sweeps)),
       lock(options.home),
       database(options.home / "sarsweep.db"),
-      objects(options.store) {
+      objects(options.store),
+      leases(time.steady()) {
   incarnation = database.write(Urgency::state,
                                [this](Connection& c) { return stored_incarnation(c, now_ms()); });
-  const auto until = after(std::max(options.restart_grace_s, options.regrant_after_s));
+  const auto until = after(grace_s());
   database.write(Urgency::state, [&](Connection& c) {
     for (const AttemptRow& attempt : AttemptStore(c).open()) leases.set(attempt.run, until);
   });

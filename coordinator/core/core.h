@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -22,6 +23,9 @@ struct Core {
     return clock.steady() + std::chrono::duration_cast<Clock::TimePoint::duration>(
                                 std::chrono::duration<double>(seconds));
   }
+
+  // What every lease gets at least where this process was not there to hear of it.
+  double grace_s() const { return std::max(options.restart_grace_s, options.regrant_after_s); }
 
   const CoordinatorOptions options;  // with absolute folders
   const Clock& clock;

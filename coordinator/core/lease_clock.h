@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "schema/base/clock.h"
 #include "schema/base/guarded.h"
@@ -15,6 +17,8 @@ namespace sarsweep::coordinator {
 class LeaseClock {
  public:
   using TimePoint = Clock::TimePoint;
+
+  explicit LeaseClock(TimePoint now) : looked_(now) {}
 
   void set(std::int64_t run, TimePoint until) {
     ends_.with([&](auto& ends) { ends[run] = until; });
@@ -30,8 +34,21 @@ class LeaseClock {
     });
   }
 
+  // Only ever later.
+  void extend(std::int64_t run, TimePoint until) {
+    ends_.with([&](auto& ends) {
+      TimePoint& end = ends[run];
+      end = std::max(end, until);
+    });
+  }
+
   bool knows(std::int64_t run) const {
     return ends_.with([&](const auto& ends) { return ends.contains(run); });
+  }
+
+  // The leases are looked at now. Returns how long nobody did before.
+  Clock::TimePoint::duration look(TimePoint now) {
+    return now - looked_.with([&](auto& looked) { return std::exchange(looked, now); });
   }
 
   void heard(std::int64_t worker, TimePoint now) {
@@ -48,6 +65,7 @@ class LeaseClock {
  private:
   Guarded<std::map<std::int64_t, TimePoint>> ends_;
   Guarded<std::map<std::int64_t, TimePoint>> seen_;
+  Guarded<TimePoint> looked_;
 };
 
 }  // namespace sarsweep::coordinator

@@ -16,19 +16,22 @@ struct Faults {
   bool worker_deaths = false;
   bool trainer_failures = false;
   bool coordinator_deaths = false;
-  bool wall_jumps = false;  // the wall clock is set
-  bool damage = false;      // checkpoints rot
-  bool people = false;      // verbs
-  bool edits = false;       // the sweep is submitted again, changed
+  bool coordinator_stops = false;  // it stands still, as under SIGSTOP, and is spoken to meanwhile
+  bool wall_jumps = false;         // the wall clock is set
+  bool damage = false;             // checkpoints rot
+  bool people = false;             // verbs
+  bool edits = false;              // the sweep is submitted again, changed
   static constexpr const char* kNone = "no faults";
 
-  bool any() const { return text() != kNone; }
+  // Whether every run needs only one attempt.
+  bool cost_nothing() const { return text() == kNone || text() == "coordinator stops"; }
 
   static Faults drawn(Chance& chance) {
     Faults faults;
     for (bool* kind : {&faults.loss, &faults.duplication, &faults.slowness, &faults.freezes,
                        &faults.worker_deaths, &faults.trainer_failures, &faults.coordinator_deaths,
-                       &faults.wall_jumps, &faults.damage, &faults.people, &faults.edits}) {
+                       &faults.coordinator_stops, &faults.wall_jumps, &faults.damage,
+                       &faults.people, &faults.edits}) {
       *kind = chance.happens(0.5);
     }
     return faults;
@@ -46,6 +49,7 @@ struct Faults {
     add(worker_deaths, "worker deaths");
     add(trainer_failures, "trainer failures");
     add(coordinator_deaths, "coordinator deaths");
+    add(coordinator_stops, "coordinator stops");
     add(wall_jumps, "wall jumps");
     add(damage, "damage");
     add(people, "people");

@@ -52,6 +52,7 @@ MUTANTS = [
      "  run.lease_epoch = std::max<std::int64_t>(run.lease_epoch, 1);\n"),
     ("leases never run out", CORE + "reaper.cpp", "if (!core.leases.expired(attempt.run, now)) continue;", "continue;"),
     ("leases run out at once", CORE + "reaper.cpp", "if (!core.leases.expired(attempt.run, now)) continue;", ""),
+    ("its own absence counts as the workers' silence", CORE + "reaper.cpp", "    forgive_own_absence(core, open, now);\n", ""),
     ("a backoff never ends", CORE + "reaper.cpp", "if (!is_over(run, core.now_ms())) continue;", "continue;"),
     ("a child waits for ever", CORE + "families.cpp",
      "if (parent.state == RunState::done) return Verdict{RunState::queued};", ""),

@@ -16,7 +16,8 @@ using coordinator::Coordinator;
 using coordinator::CoordinatorOptions;
 
 constexpr std::int64_t kFaultsMs = 90'000, kHealingMs = 1'500'000;
-constexpr std::uint64_t kUndisturbed = 16;  // one history in so many has no faults
+constexpr std::uint64_t kUndisturbed = 16;  // one history in so many has no faults, and one these:
+const Faults kStopsAlone{.coordinator_stops = true};
 constexpr std::int64_t kTickMs = 1000, kDisturbMs = 1500;
 
 // Times a few seconds long instead of some tens: a history then needs fewer ticks.
@@ -35,6 +36,7 @@ CoordinatorOptions options_in(const fs::path& folder) {
 World::World(std::uint64_t seed, fs::path folder)
     : chance(seed), checker(folder), folder_(std::move(folder)) {
   if (seed % kUndisturbed != 0) faults_ = Faults::drawn(chance);
+  if (seed % kUndisturbed == 1) faults_ = kStopsAlone;
   sweep_.name = "demo";
   sweep_.report = {"x"};
   const int runs = 2 + chance.below(6);
@@ -120,12 +122,19 @@ void World::die() {
     fs::remove(folder_ / name);
     if (fs::exists(kept / name)) fs::rename(kept / name, folder_ / name);
   }
+  stopped_until_ms_ = 0;
   note("the coordinator dies");
   agenda.in(500 + chance.below(20'000), [this] { open(); });
 }
 
+void World::stop() {
+  if (stopped()) return;
+  stopped_until_ms_ = clock.now_ms() + 500 + chance.below(60'000);
+  note("the coordinator stands still");
+}
+
 void World::tick() {
-  if (core_) {
+  if (core_ && !stopped()) {
     core_->tick();
     look();
   }
@@ -200,15 +209,18 @@ void World::disturb() {
   if (faults_.damage && chance.happens(0.1)) checkpoints.damage_one(chance);
   if (faults_.wall_jumps && chance.happens(0.05))
     clock.set_wall(chance.below(7'200'000) - 3'600'000);
-  if (core_ && faults_.people && chance.happens(0.15)) speak();
-  if (core_ && faults_.edits && chance.happens(0.05)) edit();
+  const bool answers = core_ && !stopped();
+  if (answers && faults_.people && chance.happens(0.15)) speak();
+  if (answers && faults_.edits && chance.happens(0.05)) edit();
   if (faults_.coordinator_deaths && chance.happens(0.04)) die();
+  if (core_ && faults_.coordinator_stops && chance.happens(0.06)) stop();
   agenda.in(kDisturbMs, [this] { disturb(); });
 }
 
 // From here nothing goes wrong any more, and what was paused is wanted again.
 void World::heal() {
   healed_ = true;
+  stopped_until_ms_ = 0;
   open();
   for (const auto& worker : workers_) {
     worker->thaw();
@@ -264,7 +276,7 @@ std::optional<std::string> World::go() {
   }
   if (!fault_ && !at_rest()) fault_ = "healed, and yet not everything ends:\n" + checker.dump();
   if (!fault_) fault_ = checker.look_closely();
-  if (!fault_ && !faults_.any()) fault_ = checker.look_for_waste();
+  if (!fault_ && faults_.cost_nothing()) fault_ = checker.look_for_waste();
   for (const auto& [name, state] : checker.states()) {
     note(name + " ends " + std::string(to_string(state)));
   }

@@ -51,12 +51,14 @@ class World {
     for (int copy = 0; copy < copies; ++copy) {
       if (is_lost()) continue;
       agenda.in(delay_ms(), [this, request, reply, wanted, answered] {
-        const std::optional<Heard<Reply>> heard = deliver<Reply>(request);
-        if (!heard || is_lost()) return;
-        agenda.in(delay_ms(), [reply, wanted, answered, heard] {
-          if (*answered || !wanted()) return;
-          *answered = true;
-          reply(*heard);
+        when_awake([this, request, reply, wanted, answered] {
+          const std::optional<Heard<Reply>> heard = deliver<Reply>(request);
+          if (!heard || is_lost()) return;
+          agenda.in(delay_ms(), [reply, wanted, answered, heard] {
+            if (*answered || !wanted()) return;
+            *answered = true;
+            reply(*heard);
+          });
         });
       });
     }
@@ -93,8 +95,16 @@ class World {
   }
   bool is_lost() { return faults_.loss && !healed_ && chance.happens(0.1); }
   std::int64_t delay_ms();
+  bool stopped() const { return clock.now_ms() < stopped_until_ms_; }
+  // At once, or as soon as the coordinator no longer stands still.
+  void when_awake(std::function<void()> what) {
+    if (!stopped()) return what();
+    const std::int64_t ms = stopped_until_ms_ - clock.now_ms() + delay_ms();
+    agenda.in(ms, [this, what = std::move(what)] { when_awake(what); });
+  }
   void open();
   void die();
+  void stop();
   void tick();
   void submit();
   void speak();
@@ -116,6 +126,7 @@ class World {
   std::vector<std::unique_ptr<WorkerStandIn>> workers_;
   std::optional<std::string> fault_;
   bool healed_ = false;
+  std::int64_t stopped_until_ms_ = 0;
   std::uint64_t trace_ = 0xcbf29ce484222325U;
   std::int64_t events_ = 0;
   int uploads_ = 0;

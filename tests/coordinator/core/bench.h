@@ -111,6 +111,15 @@ class Bench {
     worker = core->register_worker(request).worker_id;
     incarnation = request.incarnation;
   }
+  // Time passes, and the coordinator is at work all the while.
+  void wait(double seconds) {
+    for (; seconds > kRound; seconds -= kRound) {
+      clock.advance(kRound);
+      core->tick();
+    }
+    clock.advance(seconds);
+    core->tick();
+  }
   LeaseReply ask(const std::string& nonce, std::vector<int> slots = {0}) {
     return core->lease({worker, incarnation, nonce, std::move(slots)});
   }
@@ -159,6 +168,8 @@ class Bench {
   std::string worker, incarnation;
 
  private:
+  static constexpr double kRound = 2;
+
   int nonces_ = 0;
   std::map<std::string, std::int64_t> sent_;
 };

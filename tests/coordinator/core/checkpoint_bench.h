@@ -62,8 +62,7 @@ class CheckpointBench : public ::testing::Test {
   // The attempt fails, the next one begins.
   void fail_and_begin_again() {
     bench.end(grant.key, 1);
-    bench.clock.advance(400);
-    bench.core->tick();
+    bench.wait(400);
     grant = bench.start();
   }
   std::vector<std::int64_t> offered() const {

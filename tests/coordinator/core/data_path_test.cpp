@@ -95,8 +95,7 @@ TEST(DataPath, TheSeriesFollowsTheNewestAttemptThatResumedBeforeAStep) {
   Started s;
   s.bench.ship(s.grant.key, metrics_line(1, 1) + metrics_line(2, 1) + checkpoint_line(2) +
                                 metrics_line(3, 1) + metrics_line(4, 1));
-  s.bench.clock.advance(41);
-  s.bench.core->tick();
+  s.bench.wait(41);
   const Grant second = s.bench.start();
   ASSERT_EQ(second.run_json["resume"].size(), 1U);
   EXPECT_EQ(second.run_json["resume"][0]["step"], 2);

@@ -57,11 +57,9 @@ TEST(Lease, AnExpiredLeaseIsGrantedAgainAndTheOldOneIsFenced) {
   bench.submit();
   bench.add_worker();
   const Grant old = bench.start();
-  bench.clock.advance(39.9);
-  bench.core->tick();
+  bench.wait(39.9);
   EXPECT_EQ(bench.state("a"), "running");
-  bench.clock.advance(0.2);
-  bench.core->tick();
+  bench.wait(0.2);
   EXPECT_EQ(bench.state("a"), "queued");
   const Grant fresh = bench.take();
   EXPECT_EQ(fresh.key.lease_epoch, 2);
@@ -80,8 +78,7 @@ struct Lost {
     bench.submit();
     bench.add_worker();
     grant = bench.start();
-    bench.clock.advance(41);
-    bench.core->tick();
+    bench.wait(41);
   }
 };
 
@@ -103,8 +100,7 @@ TEST(Lease, AnExpiredLeaseWhoseSlotIsTakenIsFenced) {
   bench.add_worker();
   const Grant lost = bench.start();
   ASSERT_EQ(lost.name, "a");
-  bench.clock.advance(41);
-  bench.core->tick();
+  bench.wait(41);
   bench.verb("b", Verb::resume);
   const Grant other = bench.start();
   ASSERT_EQ(other.name, "b");
@@ -141,13 +137,53 @@ TEST(Lease, ARestartGivesEveryLeaseItsGraceAndKeepsTheTokens) {
   bench.add_worker();
   const Grant grant = bench.start();
   bench.open();
-  bench.clock.advance(59);
-  bench.core->tick();
+  bench.wait(59);
   EXPECT_EQ(bench.state("a"), "running");
   EXPECT_EQ(bench.beat(grant.key), Order::go_on);
   bench.open();
-  bench.clock.advance(61);
+  bench.wait(61);
+  EXPECT_EQ(bench.state("a"), "queued");
+}
+
+// As under SIGSTOP: the worker beat in vain.
+TEST(Lease, WhatTheCoordinatorMissedWhileItStoodStillCostsNoLease) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  bench.add_worker();
+  const Grant grant = bench.start();
+  bench.wait(30);
+  bench.clock.advance(600);
   bench.core->tick();
+  EXPECT_EQ(bench.state("a"), "running");
+  bench.wait(59);
+  EXPECT_EQ(bench.state("a"), "running") << "no less than after a restart";
+  EXPECT_EQ(bench.beat(grant.key), Order::go_on);
+  bench.wait(41);
+  EXPECT_EQ(bench.state("a"), "queued") << "from then on it is as always";
+}
+
+TEST(Lease, AWorkerThatDiedBeforeTheCoordinatorStoodStillIsLostAfterTheGrace) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  bench.add_worker();
+  bench.start();
+  bench.clock.advance(600);
+  bench.wait(62);
+  EXPECT_EQ(bench.state("a"), "queued");
+}
+
+TEST(Lease, ASlowRoundIsNoAbsence) {
+  Bench bench;
+  bench.sweep.runs = {planned("a")};
+  bench.submit();
+  bench.add_worker();
+  bench.start();
+  for (int round = 0; round < 5; ++round) {
+    bench.clock.advance(9);
+    bench.core->tick();
+  }
   EXPECT_EQ(bench.state("a"), "queued");
 }
 

@@ -50,7 +50,7 @@ class Walk {
     static const std::vector<std::string> kNames = {"a", "b", "c"};
     const int choice = below(10);
     if (choice == 0) return lease();
-    if (choice == 1) return bench_.clock.advance(below(30)), bench_.core->tick();
+    if (choice == 1) return bench_.wait(below(30));
     if (choice == 2 && below(8) == 0) return bench_.open();
     if (choice == 3 && below(3) == 0) {
       return bench_.verb(kNames[static_cast<std::size_t>(below(3))],

@@ -32,8 +32,7 @@ TEST(Verb, CancelEscalatesToKillAfterItsGrace) {
   q.bench.verb("a", Verb::cancel);
   EXPECT_EQ(q.bench.beat(grant.key), Order::cancel);
   for (int i = 0; i < 12; ++i) {
-    q.bench.clock.advance(10);
-    q.bench.core->tick();
+    q.bench.wait(10);
     q.bench.beat(grant.key);
   }
   EXPECT_EQ(q.bench.beat(grant.key), Order::kill);
@@ -81,8 +80,7 @@ TEST(Verb, ABackoffEndsAlthoughTheClockIsSetBack) {
   ASSERT_TRUE(q.bench.end(q.bench.start().key, 1).reply);
   q.bench.clock.advance(5);
   q.bench.clock.set_wall_back(3600);
-  q.bench.clock.advance(11);
-  q.bench.core->tick();
+  q.bench.wait(11);
   EXPECT_EQ(q.bench.state("a"), "queued");
 }
 
@@ -90,11 +88,9 @@ TEST(Verb, FailuresBackOffUntilTheBudgetIsSpentAndRetryRestoresIt) {
   Queued q;
   ASSERT_TRUE(q.bench.end(q.bench.start().key, 1).reply);
   EXPECT_EQ(q.bench.state("a"), "backoff");
-  q.bench.clock.advance(9);
-  q.bench.core->tick();
+  q.bench.wait(9);
   EXPECT_EQ(q.bench.state("a"), "backoff");
-  q.bench.clock.advance(2);
-  q.bench.core->tick();
+  q.bench.wait(2);
   ASSERT_TRUE(q.bench.end(q.bench.start().key, 1).reply);
   EXPECT_EQ(q.bench.state("a"), "failed");
   q.bench.verb("a", Verb::retry);
