@@ -103,13 +103,14 @@ CREATE TABLE run (
   extended_from TEXT,   -- the run_hash that the file gave it, where `extend` gave it another
   slots INTEGER NOT NULL DEFAULT 1 CHECK (slots >= 1),  -- resources.gpus, resources.device of the config
   device TEXT NOT NULL DEFAULT 'auto' CHECK (device IN ('auto', 'cpu', 'cuda')),
+  vram INTEGER NOT NULL DEFAULT 0 CHECK (vram >= 0),  -- resources.vram in bytes; 0: any
   UNIQUE (sweep, name)
 ) STRICT;
 CREATE INDEX run_by_state ON run (state, alias_of, parent);  -- and who waits behind whom
 CREATE INDEX run_by_hash ON run (run_hash);
 CREATE INDEX run_by_parent ON run (parent);
 -- The queue in the order in which it is granted, with all that is looked at: no row of `run` is read.
-CREATE INDEX run_queue ON run (priority DESC, sweep, position, id, slots, device, state, alias_of)
+CREATE INDEX run_queue ON run (priority DESC, sweep, position, id, slots, device, vram, state, alias_of)
   WHERE state = 'queued' AND alias_of IS NULL;
 
 -- What waits for a parent that is to be chosen, asked for every second: ten thousand runs wait for one choice.
@@ -129,7 +130,8 @@ CREATE TABLE worker (
   last_seen_ms INTEGER NOT NULL,
   drain TEXT NOT NULL DEFAULT 'none' CHECK (drain IN ('none', 'finish', 'now')),  -- a person's wish
   drained_by TEXT NOT NULL DEFAULT '',
-  drained_ms INTEGER
+  drained_ms INTEGER,
+  resting TEXT NOT NULL DEFAULT '[]'  -- JSON [{index, reason}]: slots it does not offer, though free
 ) STRICT;
 
 CREATE TABLE grant_reply (

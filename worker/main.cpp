@@ -16,6 +16,7 @@
 #include "schema/base/subprocess.h"
 #include "schema/config/duration.h"
 #include "worker/agent.h"
+#include "worker/gpu_memory.h"
 #include "worker/machine.h"
 #include "worker/slurm_job.h"
 
@@ -253,6 +254,20 @@ void sweep_up(const Options& options) {
   std::filesystem::remove(options.home, ignored);
 }
 
+// How much memory the GPU of each slot has.
+void measure(std::vector<Slot>& slots, GpuProbe& probe) {
+  const bool any = std::any_of(slots.begin(), slots.end(),
+                               [](const Slot& slot) { return slot.device != "cpu"; });
+  if (!any) return;
+  const GpuLook look = probe.look();
+  for (std::size_t i = 0; i < slots.size() && i < look.size(); ++i) {
+    if (look[i]) slots[i].vram = look[i]->total;
+    if (look[i]) continue;
+    spdlog::warn("nobody can tell the memory of {}: runs with resources.vram do not come to it",
+                 slots[i].device);
+  }
+}
+
 std::string read_token(const Options& options) {
   const std::filesystem::path file = options.token_file.empty()
                                          ? std::filesystem::path(options.home) / "worker-token"
@@ -267,6 +282,8 @@ std::string read_token(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  // CUDA counts as nvidia-smi does, here and in the trainers; before there is a thread.
+  setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 0);
   sarsweep::ShutdownSignal shutdown;
   sarsweep::start_log("sarsweep-worker");
   CLI::App app("Leases runs from a sarsweep coordinator and trains them on this machine.",
@@ -279,8 +296,11 @@ int main(int argc, char** argv) try {
   agent_options.home = options.home;
   agent_options.trainer = options.trainer;
   agent_options.mpirun = find_program("mpirun");
-  agent_options.slots = choose_slots(
-      options.workers, visible_gpus(count_gpus(), std::getenv("CUDA_VISIBLE_DEVICES")));
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  const int gpus = visible_gpus(count_gpus(), visible);
+  NvidiaSmi probe(find_program("nvidia-smi"), visible, gpus);
+  agent_options.slots = choose_slots(options.workers, gpus);
+  measure(agent_options.slots, probe);
   agent_options.threads = threads_per_slot(agent_options.slots.size());
   agent_options.slurm_job = job_of(options);
   agent_options.time_left = time_to_work(options);

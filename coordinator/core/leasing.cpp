@@ -88,7 +88,7 @@ void each_candidate(Connection& connection, const std::function<bool(const Candi
   const std::set<std::int64_t> held = HoldStore(connection).held();
   RunStore(connection).each_queued([&](const QueuedRun& run) {
     if (held.contains(run.sweep)) return true;
-    return visit({run.id, run.priority, run.sweep, run.position, run.slots, run.device});
+    return visit({run.id, run.priority, run.sweep, run.position, run.slots, run.device, run.vram});
   });
 }
 

@@ -1,6 +1,7 @@
 #include "coordinator/core/planned_row.h"
 
 #include "schema/base/digest.h"
+#include "schema/config/size.h"
 
 namespace sarsweep::coordinator {
 namespace {
@@ -41,6 +42,8 @@ RunRow row_of(const PlannedRun& planned, std::int64_t now_ms) {
   run.slots = slots.is_null() ? 1 : slots.get<std::int64_t>();
   const json& device = planned.config["resources.device"];
   run.device = device.is_null() ? "auto" : device.get<std::string>();
+  const json& vram = planned.config["resources.vram"];
+  if (!vram.is_null()) run.vram = config::parse_size(vram.get<std::string>()).value();
   run.state = planned.parent || planned.alias_of ? RunState::waiting : RunState::queued;
   run.created_ms = now_ms;
   return run;

@@ -1,7 +1,6 @@
 #include "coordinator/core/scheduler.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 namespace sarsweep::coordinator {
@@ -10,18 +9,14 @@ bool fits(const std::string& slot, const std::string& wanted) {
   return wanted == "auto" || slot.compare(0, wanted.size(), wanted) == 0;
 }
 
-void put_in_order(std::vector<Candidate>& candidates) {
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    return std::tuple(-a.priority, a.sweep, a.position, a.run) <
-           std::tuple(-b.priority, b.sweep, b.position, b.run);
-  });
-}
+bool has_memory(std::int64_t vram, std::int64_t wanted) { return vram >= wanted - wanted / 32; }
 
 void GrantPlan::offer(const Candidate& candidate) {
   Assignment assignment{candidate.run, {}};
   for (const Slot& slot : free_) {
     const auto have = static_cast<std::int64_t>(assignment.slots.size());
-    if (have < candidate.slots && fits(slot.device, candidate.device)) {
+    if (have < candidate.slots && fits(slot.device, candidate.device) &&
+        has_memory(slot.vram, candidate.vram)) {
       assignment.slots.push_back(slot.index);
     }
   }

@@ -17,6 +17,7 @@ struct Candidate {
   std::int64_t position = 0;    // order in the file
   std::int64_t slots = 1;       // all on one machine
   std::string device = "auto";  // auto | cpu | cuda
+  std::int64_t vram = 0;        // bytes the GPU of each must have; 0: any
 };
 
 struct Assignment {
@@ -26,9 +27,9 @@ struct Assignment {
 
 // Whether a slot of this device ("cpu", "cuda:0") serves what a run wants (auto, cpu, cuda).
 bool fits(const std::string& slot, const std::string& wanted);
-
-// Priority, then age of the sweep, then order in the file.
-void put_in_order(std::vector<Candidate>& candidates);
+// Whether a GPU of so many bytes serves a run that wants that many. What is sold as 24 GiB has
+// some MiB less: 3 % are not looked at.
+bool has_memory(std::int64_t vram, std::int64_t wanted);
 
 // What to start on the free slots of one machine: the candidates are offered in their order, and
 // one that does not fit is passed over. Pure.

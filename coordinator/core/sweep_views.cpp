@@ -108,11 +108,12 @@ Busy busy_slots(Connection& connection) {
 
 json slots_of(const Busy& busy, const WorkerRow& worker) {
   json slots = json::array();
-  for (const json& slot : json::parse(worker.slots)) {
-    const auto run = busy.find({worker.id, slot["index"].get<int>()});
+  for (const Slot& slot : parse_slots(worker.slots)) {
+    const auto run = busy.find({worker.id, slot.index});
     const bool taken = run != busy.end();
-    slots.push_back({{"index", slot["index"]},
-                     {"device", slot["device"]},
+    slots.push_back({{"index", slot.index},
+                     {"device", slot.device},
+                     {"vram", slot.vram > 0 ? json(slot.vram) : json(nullptr)},
                      {"run_id", taken ? json(run->second.uid) : json(nullptr)},
                      {"run_name", taken ? json(run->second.name) : json(nullptr)}});
   }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "coordinator/core/scheduler.h"
+#include "schema/config/size.h"
 
 namespace sarsweep::coordinator {
 namespace {
@@ -15,15 +16,19 @@ constexpr std::size_t kNamed = 3;  // holders of slots; the rest is counted
 
 std::string slots_wanted(const WaitLook& look) {
   const std::string kind = look.device == "auto" ? "" : look.device + " ";
-  return look.slots == 1 ? fmt::format("a {}slot", kind)
-                         : fmt::format("{} {}slots of one machine", look.slots, kind);
+  const std::string slots = look.slots == 1
+                                ? fmt::format("a {}slot", kind)
+                                : fmt::format("{} {}slots of one machine", look.slots, kind);
+  return look.vram == 0
+             ? slots
+             : fmt::format("{} with {} of GPU memory", slots, config::display_gib(look.vram));
 }
 
 std::int64_t count_fitting(const MachineLook& machine, const WaitLook& look, bool free_alone) {
-  return std::count_if(
-      machine.slots.begin(), machine.slots.end(), [&](const MachineLook::Place& place) {
-        return fits(place.device, look.device) && (place.run.empty() || !free_alone);
-      });
+  return std::count_if(machine.slots.begin(), machine.slots.end(),
+                       [&](const MachineLook::Place& place) {
+                         return serves(place, look) && (is_free(place) || !free_alone);
+                       });
 }
 
 std::string holders_of(const MachineLook& machine) {
@@ -48,6 +53,40 @@ WaitReason no_live_worker(const WaitLook& look) {
   return {"no_worker",
           fmt::format("no worker is alive; silent or gone: {}", fmt::join(names, ", ")),
           "start one: sarsweep worker"};
+}
+
+// No live worker has GPUs of that memory, though it has the slots.
+std::optional<WaitReason> too_little_memory(const WaitLook& look,
+                                            const std::vector<MachineLook>& live) {
+  if (look.vram == 0) return std::nullopt;
+  std::int64_t largest = 0, gpus = 0;
+  std::string where;
+  for (const MachineLook& machine : live) {
+    for (const MachineLook::Place& place : machine.slots) {
+      if (!fits(place.device, "cuda")) continue;
+      ++gpus;
+      if (place.vram <= largest) continue;
+      largest = place.vram;
+      where = machine.worker;
+    }
+  }
+  const std::string wants = "it wants " + slots_wanted(look);
+  if (gpus == 0) {
+    return WaitReason{"vram", wants + ", and no live worker has a GPU",
+                      "start a worker on a machine with GPUs, or leave out resources.vram"};
+  }
+  if (largest == 0) {
+    return WaitReason{"vram",
+                      wants +
+                          ", and no live worker can tell how much its GPUs have: nvidia-smi is "
+                          "not on its PATH or does not say",
+                      "make nvidia-smi work there, or leave out resources.vram"};
+  }
+  if (has_memory(largest, look.vram)) return std::nullopt;
+  return WaitReason{"vram",
+                    fmt::format("{}, and the largest GPU of a live worker has {} ({})", wants,
+                                config::display_gib(largest), where),
+                    "start a worker with a larger one, or lower resources.vram"};
 }
 
 WaitReason too_small(const WaitLook& look, std::int64_t most) {
@@ -99,7 +138,10 @@ std::vector<WaitReason> reasons_in_queue(const WaitLook& look) {
     if (found) reasons.push_back(*found);
     room = room || !found;
   }
-  if (most < look.slots) return {too_small(look, most)};
+  if (most < look.slots) {
+    const std::optional<WaitReason> memory = too_little_memory(look, live);
+    return {memory ? *memory : too_small(look, most)};
+  }
   if (look.ahead > 0) {
     const WaitReason ahead{"order",
                            fmt::format("{} queued run{} before it", look.ahead,

@@ -15,8 +15,9 @@ struct MachineLook {
   bool live = true, draining = false;
   std::string drained_by = {};  // the person that drained it; empty: nobody
   struct Place {
-    std::string device;  // "cpu", "cuda:0"
-    std::string run;     // who holds it; empty: free
+    std::string device;        // "cpu", "cuda:0"
+    std::string run;           // who holds it; empty: nobody
+    std::int64_t vram = 0;     // bytes of its GPU; 0: none, or not known
   };
   std::vector<Place> slots;
 };
@@ -30,6 +31,7 @@ struct WaitLook {
   std::string shortage = {};  // how little the disks have left; empty: enough
   std::int64_t slots = 1;
   std::string device = "auto";    // auto | cpu | cuda
+  std::int64_t vram = 0;          // bytes the GPU of each slot must have; 0: any
   std::int64_t ahead = 0;         // queued runs before it
   std::int64_t seconds_left = 0;  // of a backoff
   struct Parent {

@@ -29,7 +29,8 @@ std::vector<MachineLook> machines(const Core& core, Connection& connection) {
                         .slots = {}};
     for (const json& slot : worker["slots"]) {
       const json& run = slot["run_name"];
-      machine.slots.push_back({slot["device"], run.is_null() ? "" : run.get<std::string>()});
+      machine.slots.push_back({slot["device"], run.is_null() ? "" : run.get<std::string>(),
+                               slot["vram"].is_null() ? 0 : slot["vram"].get<std::int64_t>()});
     }
     all.push_back(std::move(machine));
   }
@@ -71,6 +72,7 @@ WaitLook look_at(const Core& core, Connection& connection, const RunRow& run) {
   look.sweep = run.sweep_name;
   look.slots = config.value("resources.gpus", std::int64_t{1});
   look.device = config.value("resources.device", "auto");
+  look.vram = run.vram;
   if (run.not_before_ms) {
     look.seconds_left =
         std::max<std::int64_t>(0, (*run.not_before_ms - core.now_ms() + 999) / 1000);

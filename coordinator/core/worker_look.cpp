@@ -25,16 +25,8 @@ std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker) {
   return free;
 }
 
-std::string slots_text(const std::vector<Slot>& slots) {
-  json out = json::array();
-  for (const Slot& slot : slots) out.push_back({{"index", slot.index}, {"device", slot.device}});
-  return out.dump();
-}
+std::string slots_text(const std::vector<Slot>& slots) { return json(slots).dump(); }
 
-std::vector<Slot> parse_slots(const std::string& text) {
-  std::vector<Slot> slots;
-  for (const json& slot : json::parse(text)) slots.push_back({slot["index"], slot["device"]});
-  return slots;
-}
+std::vector<Slot> parse_slots(const std::string& text) { return json::parse(text); }
 
 }  // namespace sarsweep::coordinator

@@ -17,12 +17,12 @@ constexpr const char* kSelect = R"sql(
          r.state, r.reason, r.state_ms, r.not_before_ms, r.generation, r.lease_epoch,
          r.checkpoint_floor, r.user_failures, r.infra_failures, r.step, r.total_steps, r.stage,
          r.digests, r.created_ms, r.started_ms, r.finished_ms, r.parent_choice, r.shared_config,
-         r.micro_halvings, r.forked, r.extended_from, r.slots, r.device
+         r.micro_halvings, r.forked, r.extended_from, r.slots, r.device, r.vram
     FROM run r JOIN sweep s ON s.id = r.sweep
 )sql";
 // Named, for without statistics SQLite prefers the index on the state and sorts whole rows.
 constexpr const char* kQueue = R"sql(
-  SELECT id, priority, sweep, position, slots, device FROM run INDEXED BY run_queue
+  SELECT id, priority, sweep, position, slots, device, vram FROM run INDEXED BY run_queue
    WHERE state = 'queued' AND alias_of IS NULL ORDER BY priority DESC, sweep, position, id
 )sql";
 constexpr const char* kWaiting = R"sql(
@@ -33,9 +33,9 @@ constexpr const char* kWaiting = R"sql(
 const std::string kInsert = R"sql(
   INSERT INTO run (position, name, cell, label, study, seed, cell_hash, run_hash, judge_hash,
                    parent_checkpoint, config, origins, axes, path_bases, priority, retries,
-                   parent_choice, shared_config, slots, device, alias_of, parent, uid, sweep,
+                   parent_choice, shared_config, slots, device, vram, alias_of, parent, uid, sweep,
                    source_run, state, reason, state_ms, created_ms, finished_ms, forked)
-  VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+  VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 )sql";
 constexpr const char* kOrder = " ORDER BY s.id, r.position, r.id";
 
@@ -97,18 +97,19 @@ RunRow read_run(const Row& row) {
   run.extended_from = row.maybe_text(43);
   run.slots = row.integer(44);
   run.device = row.text(45);
+  run.vram = row.integer(46);
   return run;
 }
 
 // What the file says of a run, but for its links to other rows.
 SqlValues definition(const RunRow& r) {
-  constexpr std::size_t kColumns = 31;  // with those that insert() adds
+  constexpr std::size_t kColumns = 32;  // with those that insert() adds
   SqlValues values;
   values.reserve(kColumns);
   const auto add = [&values](auto&&... value) { (values.emplace_back(value), ...); };
   add(r.position, r.name, r.cell, r.label, r.study, r.seed, r.cell_hash, r.run_hash, r.judge_hash);
   add(r.parent_checkpoint, r.config.own, r.origins.own, r.axes, r.path_bases, r.priority);
-  add(r.retries, sql(r.parent_choice), sql(r.shared_config), r.slots, r.device);
+  add(r.retries, sql(r.parent_choice), sql(r.shared_config), r.slots, r.device, r.vram);
   return values;
 }
 
@@ -154,8 +155,8 @@ void RunStore::redefine(const RunRow& known, const RunRow& row) {
     UPDATE run SET position = ?1, name = ?2, cell = ?3, label = ?4, study = ?5, seed = ?6,
            cell_hash = ?7, run_hash = ?8, judge_hash = ?9, parent_checkpoint = ?10, config = ?11,
            origins = ?12, axes = ?13, path_bases = ?14, priority = ?15, retries = ?16,
-           parent_choice = ?17, shared_config = ?18, slots = ?19, device = ?20
-     WHERE id = ?21 AND lease_epoch = 0)sql",
+           parent_choice = ?17, shared_config = ?18, slots = ?19, device = ?20, vram = ?21
+     WHERE id = ?22 AND lease_epoch = 0)sql",
                      values);
 }
 
@@ -310,7 +311,7 @@ std::vector<RunRow> RunStore::behind_nothing(RunState state) {
 void RunStore::each_queued(const std::function<bool(const QueuedRun&)>& visit) {
   connection_.each_while(kQueue, {}, [&](const Row& row) {
     return visit({row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4),
-                  row.text(5)});
+                  row.text(5), row.integer(6)});
   });
 }
 void RunStore::each_waiting(RunState state, const std::function<bool(const QueueRow&)>& visit) {

@@ -35,6 +35,7 @@ struct RunRow {
   std::optional<std::string> extended_from = {};  // the run_hash of its file, before `extend`
   std::int64_t slots = 1;                         // of one machine: resources.gpus
   std::string device = "auto";                    // auto | cpu | cuda: resources.device
+  std::int64_t vram = 0;                          // bytes a slot's GPU must have: resources.vram
   RunState state = RunState::queued;
   std::string reason = {};
   std::int64_t state_ms = 0;
@@ -75,6 +76,7 @@ struct Extension {
 struct QueuedRun {
   std::int64_t id = 0, priority = 0, sweep = 0, position = 0, slots = 1;
   std::string device;
+  std::int64_t vram = 0;
 };
 
 // How many runs a sweep has, without those that were withdrawn.

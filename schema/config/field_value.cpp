@@ -8,6 +8,7 @@
 
 #include "schema/config/duration.h"
 #include "schema/config/fields.h"
+#include "schema/config/size.h"
 
 namespace sarsweep::config {
 namespace {
@@ -95,6 +96,11 @@ Fault duration_fault(const json& value) {
   return type_fault("a time such as 12h, 1h30m or 45s", value);
 }
 
+Fault size_fault(const json& value) {
+  if (value.is_string() && parse_size(value.get<std::string>())) return std::nullopt;
+  return type_fault("a size such as 70GiB, 24GB or 512MiB", value);
+}
+
 Fault list_fault(const Field& field, const json& value) {
   if (!value.is_array()) return type_fault("a list", value);
   const bool numbers = field.default_value.is_array() && !field.default_value.empty() &&
@@ -173,6 +179,7 @@ Fault legal_fault(const Field& field, const json& value) {
       return type_fault("a path", value);
     case FieldType::interval: return interval_fault(field, value);
     case FieldType::duration: return duration_fault(value);
+    case FieldType::size: return size_fault(value);
     case FieldType::list: return list_fault(field, value);
     case FieldType::map: return map_fault(value);
     case FieldType::model: return model_fault(value);
@@ -220,6 +227,7 @@ std::string example(const Field& field) {
     case FieldType::model: return "for example ../folder";
     case FieldType::interval: return "for example 100, or 2epochs";
     case FieldType::duration: return "for example 12h";
+    case FieldType::size: return "for example 24GiB";
     case FieldType::integer:
     case FieldType::number: return "for example " + display(field.low ? *field.low + 1 : 1.0);
     default:
@@ -280,6 +288,10 @@ std::string value_proposal(const Field& field, const json& value) {
   if (is_whole(value) && field.type == FieldType::duration) {
     const std::string seconds = display(value) + "s";
     if (parse_duration(seconds)) return "write " + seconds;
+  }
+  if (is_whole(value) && field.type == FieldType::size) {
+    const std::string size = display(value) + "GiB";
+    if (parse_size(size)) return "write " + size;
   }
   if (value.is_string()) {
     const std::string text = value.get<std::string>();

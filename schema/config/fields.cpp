@@ -98,6 +98,7 @@ std::string_view to_string(FieldType type) {
     case FieldType::path: return "path";
     case FieldType::interval: return "interval";
     case FieldType::duration: return "duration";
+    case FieldType::size: return "size";
     case FieldType::list: return "list";
     case FieldType::map: return "map";
     case FieldType::model: return "model";

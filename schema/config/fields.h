@@ -26,6 +26,7 @@ enum class FieldType {
   path,      // made absolute in run.json; hashed as written
   interval,  // updates, or "2epochs"
   duration,  // "12h", "1h30m" (duration.h)
+  size,      // "70GiB" (size.h)
   list,      // of numbers or strings; the default shows which
   map,       // string to string
   model,     // a path, or {run: [SWEEP/]NAME, checkpoint: best|last}

@@ -208,19 +208,18 @@ static void from_json(const json& j, SlurmJob& v) {
   Reader(j, "slurm_job").need("token", v.token).need("job_id", v.job_id).end();
 }
 
-static void to_json(json& j, const Slot& v) { j = {{"index", v.index}, {"device", v.device}}; }
-static void from_json(const json& j, Slot& v) {
-  Reader(j, "slot").need("index", v.index).need("device", v.device).end();
+void to_json(json& j, const Slot& v) {
+  j = {{"index", v.index}, {"device", v.device}};
+  if (v.vram > 0) j["vram"] = v.vram;
+}
+void from_json(const json& j, Slot& v) {
+  Reader(j, "slot").need("index", v.index).need("device", v.device).may("vram", v.vram).end();
+  check_range("vram", v.vram, 0, std::int64_t{1} << 50);
 }
 
 void to_json(json& j, const RegisterRequest& v) {
   j = {{"name", v.name}, {"incarnation", v.incarnation}, {"host", v.host}, {"threads", v.threads}};
-  j["slots"] = json::array();
-  for (const Slot& slot : v.slots) {
-    json item;
-    to_json(item, slot);
-    j["slots"].push_back(item);
-  }
+  j["slots"] = v.slots;
   if (v.slurm_job) {
     j["slurm_job"] = {{"token", v.slurm_job->token}, {"job_id", v.slurm_job->job_id}};
   }

@@ -43,7 +43,8 @@ struct Diagnostic {
 
 struct Slot {
   int index = 0;
-  std::string device;  // "cpu" | "cuda:0" …
+  std::string device;     // "cpu" | "cuda:0" …
+  std::int64_t vram = 0;  // bytes of its GPU's memory; 0: none, or nobody can tell
 };
 
 // The Slurm job a worker lives in, if a pool submitted it: `token` is the job's name at Slurm.
@@ -175,6 +176,8 @@ void to_json(nlohmann::json& j, const Diagnostic& v);
 void from_json(const nlohmann::json& j, Diagnostic& v);
 void to_json(nlohmann::json& j, const LeaseKey& v);
 void from_json(const nlohmann::json& j, LeaseKey& v);
+void to_json(nlohmann::json& j, const Slot& v);
+void from_json(const nlohmann::json& j, Slot& v);
 void to_json(nlohmann::json& j, const RegisterRequest& v);
 void from_json(const nlohmann::json& j, RegisterRequest& v);
 void to_json(nlohmann::json& j, const RegisterReply& v);

@@ -26,7 +26,8 @@ bool takes(FieldType type, const json& value) {
     case FieldType::choice:
     case FieldType::path: return value.is_string();
     case FieldType::interval: return value.is_number() || value.is_string();
-    case FieldType::duration: return value.is_string();
+    case FieldType::duration:
+    case FieldType::size: return value.is_string();
     case FieldType::list: return value.is_array();
     case FieldType::map: return value.is_object();
     case FieldType::model:
@@ -45,6 +46,8 @@ std::vector<json> wrong_inside(const Field& field) {
     case FieldType::path: return {""};
     case FieldType::interval: return {1.5, "2 weeks", "epochs", "-1epochs"};
     case FieldType::duration: return {"", "12", "0s", "1.5h", "-1h", "3h2d", "99999999999d", "1h "};
+    case FieldType::size:
+      return {"", "12", "0GiB", "1.5GiB", "-1GiB", "70 GiB", "70gib", "9999TiB"};
     case FieldType::list: return {json::array({json::object()}), json::array({nullptr})};
     case FieldType::map: return {{{"key", 3}}, {{"key", nullptr}}};
     case FieldType::model: return {"", json::object(), {{"run", 3}}, {{"run", "a"}, {"x", "y"}}};

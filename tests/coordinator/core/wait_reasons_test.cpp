@@ -67,6 +67,29 @@ TEST(WaitReasons, ARunThatFitsNoMachineIsToldTheLargest) {
             "it wants 3 cuda slots of one machine, and the largest live worker has 2");
 }
 
+constexpr std::int64_t kGiB = std::int64_t{1} << 30;
+
+TEST(WaitReasons, ARunThatWantsALargerGpuIsToldTheLargest) {
+  WaitLook look = queued({machine("w", {{"cuda:0", "", 24 * kGiB}, {"cpu", ""}}),
+                          machine("v", {{"cuda:0", "", 8 * kGiB}})});
+  look.vram = 70 * kGiB;
+  const auto first = [&] { return wait_reasons(look).at(0); };
+  EXPECT_EQ(first().code, "vram");
+  EXPECT_EQ(first().message,
+            "it wants a slot with 70 GiB of GPU memory, and the largest GPU of a live worker has "
+            "24 GiB (w)");
+  look.vram = 24 * kGiB;
+  EXPECT_EQ(first().code, "next");
+  look.machines[0].slots[0].vram = 0;
+  look.machines[1].slots[0].vram = 0;
+  EXPECT_NE(first().message.find("no live worker can tell"), std::string::npos);
+  look.machines = {machine("w", {{"cpu", ""}})};
+  EXPECT_NE(first().message.find("no live worker has a GPU"), std::string::npos);
+  look.machines = {machine("w", {{"cuda:0", "", 24 * kGiB}})};
+  look.slots = 2;
+  EXPECT_EQ(first().code, "too_large") << "memory is not what it lacks";
+}
+
 TEST(WaitReasons, TakenSlotsNameTheirHolders) {
   WaitLook look = queued(
       {machine("w", {{"cpu", "b"}, {"cpu", "c"}, {"cpu", "b"}, {"cpu", "d"}, {"cpu", "e"}})});

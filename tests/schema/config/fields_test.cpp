@@ -82,7 +82,9 @@ TEST(Fields, EveryRefusalProposesACure) {
   EXPECT_EQ(proposal("compat.sched_unit", "diffusers_sdxl_bug"), "write update");
   EXPECT_EQ(proposal("resources.walltime", 3600), "write 3600s");
   EXPECT_EQ(proposal("resources.walltime", "noon"), "for example 12h");
-  EXPECT_EQ(proposal("resources.vram", "70GiB"), "leave it out");
+  EXPECT_EQ(proposal("resources.vram", 70), "write 70GiB");
+  EXPECT_EQ(proposal("resources.vram", "much"), "for example 24GiB");
+  EXPECT_EQ(proposal("eval.every", 100), "leave it out");
   EXPECT_EQ(proposal("data.stretch", "mean3sigm"), "did you mean 'mean3sigma'?");
   EXPECT_EQ(proposal("data.path", 3), "for example ../folder");
 }
@@ -92,6 +94,7 @@ TEST(Fields, RightValuesOfEveryTypePass) {
   EXPECT_EQ(fault("train.micro_batch", 4), "");
   EXPECT_EQ(fault("checkpoint.every", "2epochs"), "");
   EXPECT_EQ(fault("resources.walltime", "1h30m"), "");
+  EXPECT_EQ(fault("resources.vram", "70GiB"), "");
   EXPECT_EQ(fault("train.warmup", 0), "");
   EXPECT_EQ(fault("data.stretch", json{{"lo", 0}, {"hi", 0.5}}), "");
   EXPECT_EQ(fault("model.path", json{{"run", "tiny-base/unet"}}), "");
@@ -100,7 +103,7 @@ TEST(Fields, RightValuesOfEveryTypePass) {
 }
 
 TEST(Fields, WhatThisVersionLeavesOutIsRefusedWithASentence) {
-  EXPECT_EQ(fault("resources.vram", "70GiB"), "is not supported by this version");
+  EXPECT_EQ(fault("eval.every", 100), "is not supported by this version");
   EXPECT_EQ(fault("compat.sched_unit", "diffusers_sdxl_bug"),
             "'diffusers_sdxl_bug' is not supported by this version; it honours update");
   EXPECT_EQ(fault("unet.dropout", 0.1), "'0.1' is not supported by this version; it honours 0");
