@@ -26,7 +26,8 @@ function worker_card(worker) {
     h("p", {class: "quiet small"}, `${worker.host || "this machine"} · last heard ${ago(worker.last_seen_ms)}`),
     h("table", {}, h("tbody", {}, worker.slots.map((slot) => h("tr", {},
       h("td", {}, `slot ${slot.index}`), h("td", {class: "quiet"}, slot.device),
-      h("td", {}, slot.run_id ? h("a", {href: `#/run/${enc(slot.run_id)}`}, slot.run_name) : h("span", {class: "quiet"}, "free")))))));
+      h("td", {}, slot.run_id ? h("a", {href: `#/run/${enc(slot.run_id)}`}, slot.run_name)
+        : h("span", {class: "quiet"}, slot.resting ? `rests: ${slot.resting}` : "free")))))));
 }
 
 export function queue_page(main) {

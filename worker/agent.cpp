@@ -13,6 +13,8 @@
 
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
+#include "schema/base/log.h"
+#include "schema/base/private_folder.h"
 #include "schema/config/duration.h"
 #include "worker/machine.h"
 
@@ -95,6 +97,7 @@ Agent::Agent(AgentOptions options, CoordinatorApi& api, const Clock& clock)
                     .retry_cap = options_.retry_cap,
                     .drain_patience = options_.drain_patience,
                     .on_over = [this] { wakeup_.notify(); }},
+      resting_(options_.slots, options_.gpus, clock_),
       backoff_(options_.retry_first, options_.retry_cap, std::hash<std::string>{}(incarnation_)),
       begin_(clock.steady()),
       last_busy_(begin_) {}
@@ -157,12 +160,15 @@ milliseconds Agent::until_leaving() const {
 }
 
 void Agent::adopt() {
+  std::vector<int> held;
   for (const AttemptRecord& record : records_.load()) {
     spdlog::info("run {} e{}: taken over from an earlier worker process", record.name,
                  record.key.lease_epoch);
     auto run = std::make_shared<HeldRun>(surroundings_, record);
     runs_.with([&run](Runs& runs) { runs.push_back(run); });
+    held.insert(held.end(), record.slots.begin(), record.slots.end());
   }
+  resting_.begin(held);
 }
 
 // Registers and, where runs were taken over, hears what the coordinator wants of them: not before
@@ -203,9 +209,10 @@ ApiResult<Nothing> Agent::register_once() {
 
 milliseconds Agent::lease_once() {
   drop_finished();
+  resting_.look();
   const auto membership = membership_.with([](const Membership& m) { return m; });
   LeaseRequest request{membership.reply.worker_id, incarnation_, nonce_, free_slots()};
-  if (request.free_slots.empty()) return kUntilSlotsAreFree;
+  if (request.free_slots.empty()) return std::min(kUntilSlotsAreFree, resting_.until_look());
   if (!membership.registered) return backoff_.next();
   // The same nonce until an answer is here, so that a lost reply cannot grant a run twice.
   if (nonce_.empty()) request.nonce = nonce_ = random_hex(16);
@@ -286,7 +293,7 @@ std::vector<int> Agent::free_slots() const {
   for (const auto& run : runs()) taken.insert(run->slots().begin(), run->slots().end());
   std::vector<int> free;
   for (const Slot& slot : options_.slots) {
-    if (!taken.contains(slot.index)) free.push_back(slot.index);
+    if (!taken.contains(slot.index) && !resting_.contains(slot.index)) free.push_back(slot.index);
   }
   return free;
 }
@@ -301,6 +308,18 @@ void Agent::drop_finished() {
     finished.assign(keep, runs.end());
     runs.erase(keep, runs.end());
   });
+  for (const auto& run : finished) resting_.lay_down(run->slots());
+}
+
+std::vector<RestingSlot> Agent::resting() const {
+  std::vector<RestingSlot> all = resting_.in_use();
+  for (const auto& run : runs()) {
+    if (!run->over() || run->slots_usable()) continue;
+    for (const int slot : run->slots()) {
+      all.push_back({slot, "a process of " + run->name() + " survives SIGKILL"});
+    }
+  }
+  return all;
 }
 
 milliseconds Agent::heartbeat_interval() const {
@@ -331,6 +350,7 @@ bool Agent::beat() {
   for (const auto& run : held) {
     if (!run->over()) request.leases.push_back(run->key());
   }
+  request.resting = resting();
   const auto reply = api_.heartbeat(request);
   if (!reply) {
     spdlog::warn("no heartbeat: {}", reply.error().message);

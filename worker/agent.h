@@ -13,7 +13,9 @@
 #include "worker/attempt_record.h"
 #include "worker/backoff.h"
 #include "worker/coordinator_api.h"
+#include "worker/gpu_memory.h"
 #include "worker/held_run.h"
+#include "worker/resting_slots.h"
 #include "worker/wakeup.h"
 
 namespace sarsweep::worker {
@@ -24,7 +26,8 @@ struct AgentOptions {
   std::filesystem::path trainer;  // the program
   std::filesystem::path mpirun;   // for runs with several slots; empty: there is none
   std::vector<Slot> slots;
-  int threads = 1;  // CPU threads a slot may use
+  GpuProbe* gpus = nullptr;  // outlives the agent; nullptr: nobody can tell their memory
+  int threads = 1;           // CPU threads a slot may use
   Patience patience;
   std::chrono::milliseconds ship_every{1000};
   std::chrono::milliseconds retry_first{250};
@@ -88,6 +91,7 @@ class Agent {
   void go_offline_if_due();
   void drop_finished();
   std::vector<int> free_slots() const;
+  std::vector<RestingSlot> resting() const;
   Placement placement_for(const Grant& grant) const;
   Runs runs() const;
 
@@ -100,8 +104,10 @@ class Agent {
   Wakeup wakeup_;  // the lease loop's
   Wakeup heart_;   // the heartbeat's
   RunSurroundings surroundings_;
-  Backoff backoff_;    // the lease loop's own
-  std::string nonce_;  // the lease loop's own: of the request whose answer has not come yet
+  RestingSlots resting_;
+  Backoff backoff_;         // the lease loop's own
+  std::string nonce_;       // the lease loop's own: of the request whose answer has not come yet
+  std::string drained_by_;  // the lease loop's own: who wants no runs here, as last heard
   const Clock::TimePoint begin_;
   Clock::TimePoint last_busy_;  // the lease loop's own: when it last had a run
   struct Membership {

@@ -299,6 +299,7 @@ int main(int argc, char** argv) try {
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   const int gpus = visible_gpus(count_gpus(), visible);
   NvidiaSmi probe(find_program("nvidia-smi"), visible, gpus);
+  agent_options.gpus = &probe;
   agent_options.slots = choose_slots(options.workers, gpus);
   measure(agent_options.slots, probe);
   agent_options.threads = threads_per_slot(agent_options.slots.size());

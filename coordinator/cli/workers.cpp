@@ -28,6 +28,10 @@ std::string remark_on(const json& worker) {
   std::vector<std::string> remarks;
   if (worker.at("drain") != "none") remarks.push_back("drained by " + cell(worker, "drained_by"));
   if (worker.at("draining").get<bool>()) remarks.emplace_back("about to leave");
+  for (const json& slot : worker.at("slots")) {
+    const std::string resting = slot.value("resting", "");
+    if (!resting.empty()) remarks.push_back(cell(slot, "device") + " rests: " + resting);
+  }
   return fmt::format("{}", fmt::join(remarks, "; "));
 }
 

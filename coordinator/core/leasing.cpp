@@ -236,6 +236,7 @@ HeartbeatReply heartbeat(Core& core, const HeartbeatRequest& request) {
   return core.database.write(Urgency::state, [&](Connection& c) {
     const WorkerRow worker = known_worker(core, c, request.worker_id, request.incarnation);
     WorkerStore(c).set_draining(worker.id, request.draining);
+    WorkerStore(c).set_resting(worker, nlohmann::json(request.resting).dump());
     HeartbeatReply reply;
     for (const LeaseKey& key : request.leases) {
       reply.runs.push_back({key.run_id, key.lease_epoch, renewed(core, c, worker, key)});

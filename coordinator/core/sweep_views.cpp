@@ -107,6 +107,8 @@ Busy busy_slots(Connection& connection) {
 }
 
 json slots_of(const Busy& busy, const WorkerRow& worker) {
+  std::map<int, std::string> resting;
+  for (const json& slot : json::parse(worker.resting)) resting[slot["index"]] = slot["reason"];
   json slots = json::array();
   for (const Slot& slot : parse_slots(worker.slots)) {
     const auto run = busy.find({worker.id, slot.index});
@@ -114,6 +116,7 @@ json slots_of(const Busy& busy, const WorkerRow& worker) {
     slots.push_back({{"index", slot.index},
                      {"device", slot.device},
                      {"vram", slot.vram > 0 ? json(slot.vram) : json(nullptr)},
+                     {"resting", resting[slot.index]},
                      {"run_id", taken ? json(run->second.uid) : json(nullptr)},
                      {"run_name", taken ? json(run->second.name) : json(nullptr)}});
   }

@@ -24,6 +24,12 @@ std::string slots_wanted(const WaitLook& look) {
              : fmt::format("{} with {} of GPU memory", slots, config::display_gib(look.vram));
 }
 
+bool serves(const MachineLook::Place& place, const WaitLook& look) {
+  return fits(place.device, look.device) && has_memory(place.vram, look.vram);
+}
+
+bool is_free(const MachineLook::Place& place) { return place.run.empty() && place.resting.empty(); }
+
 std::int64_t count_fitting(const MachineLook& machine, const WaitLook& look, bool free_alone) {
   return std::count_if(machine.slots.begin(), machine.slots.end(),
                        [&](const MachineLook::Place& place) {
@@ -95,6 +101,22 @@ WaitReason too_small(const WaitLook& look, std::int64_t most) {
           "start a worker with more, or lower resources.gpus or change resources.device"};
 }
 
+// Of a machine that would have the room, were none of its slots resting.
+std::optional<WaitReason> rest_of(const MachineLook& machine, const WaitLook& look) {
+  std::int64_t idle = 0;
+  const MachineLook::Place* resting = nullptr;
+  for (const MachineLook::Place& place : machine.slots) {
+    if (!serves(place, look) || !place.run.empty()) continue;
+    ++idle;
+    if (resting == nullptr && !place.resting.empty()) resting = &place;
+  }
+  if (resting == nullptr || idle < look.slots) return std::nullopt;
+  return WaitReason{"resting",
+                    fmt::format("worker {} does not offer {} yet: {}", machine.worker,
+                                resting->device, resting->resting),
+                    "look there who uses it: nvidia-smi"};
+}
+
 // Of one machine that could hold the run; nullopt if it has the room now.
 std::optional<WaitReason> obstacle(const MachineLook& machine, const WaitLook& look) {
   if (!machine.drained_by.empty()) {
@@ -109,6 +131,7 @@ std::optional<WaitReason> obstacle(const MachineLook& machine, const WaitLook& l
                       "start it again: sarsweep worker"};
   }
   if (count_fitting(machine, look, /*free_alone=*/true) >= look.slots) return std::nullopt;
+  if (auto resting = rest_of(machine, look)) return resting;
   return WaitReason{"busy",
                     fmt::format("worker {} has not {} free: {}", machine.worker, slots_wanted(look),
                                 holders_of(machine)),

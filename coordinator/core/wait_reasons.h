@@ -18,6 +18,7 @@ struct MachineLook {
     std::string device;        // "cpu", "cuda:0"
     std::string run;           // who holds it; empty: nobody
     std::int64_t vram = 0;     // bytes of its GPU; 0: none, or not known
+    std::string resting = {};  // why it is not offered; empty: it is
   };
   std::vector<Place> slots;
 };

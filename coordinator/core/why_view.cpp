@@ -30,7 +30,8 @@ std::vector<MachineLook> machines(const Core& core, Connection& connection) {
     for (const json& slot : worker["slots"]) {
       const json& run = slot["run_name"];
       machine.slots.push_back({slot["device"], run.is_null() ? "" : run.get<std::string>(),
-                               slot["vram"].is_null() ? 0 : slot["vram"].get<std::int64_t>()});
+                               slot["vram"].is_null() ? 0 : slot["vram"].get<std::int64_t>(),
+                               slot["resting"]});
     }
     all.push_back(std::move(machine));
   }

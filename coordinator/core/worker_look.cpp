@@ -17,7 +17,8 @@ bool is_live(const Core& core, const WorkerRow& worker) {
 }
 
 std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker) {
-  const std::set<int> held = held_slots(connection, worker.id, worker.incarnation);
+  std::set<int> held = held_slots(connection, worker.id, worker.incarnation);
+  for (const json& slot : json::parse(worker.resting)) held.insert(slot["index"].get<int>());
   std::vector<Slot> free = parse_slots(worker.slots);
   free.erase(std::remove_if(free.begin(), free.end(),
                             [&](const Slot& slot) { return held.contains(slot.index); }),

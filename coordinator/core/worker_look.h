@@ -12,8 +12,8 @@ namespace sarsweep::coordinator {
 // Whether a worker that has not left was heard of within its lease.
 bool is_live(const Core& core, const WorkerRow& worker);
 
-// The slots of a worker that no open attempt of this very process holds: a grant whose reply was
-// lost keeps its slots until its lease runs out.
+// The slots of a worker that it offers and no open attempt of this very process holds: a grant
+// whose reply was lost keeps its slots until its lease runs out.
 std::vector<Slot> free_slots(Connection& connection, const WorkerRow& worker);
 
 // Slots as they are stored, and back.

@@ -20,6 +20,7 @@ WorkerRow read_worker(const Row& row) {
   worker.drain = parse_drain(row.text(10)).value();
   worker.drained_by = row.text(11);
   worker.drained_ms = row.maybe_integer(12);
+  worker.resting = row.text(13);
   return worker;
 }
 
@@ -31,7 +32,7 @@ std::string WorkerStore::save(const WorkerRow& row) {
     INSERT INTO worker (uid, name, incarnation, host, threads, slots, last_seen_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
     ON CONFLICT (name) DO UPDATE SET incarnation = ?3, host = ?4, threads = ?5, slots = ?6,
-      last_seen_ms = ?7, draining = 0, departed = 0)sql",
+      last_seen_ms = ?7, draining = 0, departed = 0, resting = '[]')sql",
       {row.uid, row.name, row.incarnation, row.host, row.threads, row.slots, row.last_seen_ms});
   return connection_.text("SELECT uid FROM worker WHERE name = ?1", {row.name}).value();
 }
@@ -40,7 +41,7 @@ std::vector<WorkerRow> WorkerStore::select(const std::string& tail, const SqlVal
   std::vector<WorkerRow> rows;
   connection_.each(
       "SELECT id, uid, name, incarnation, host, threads, slots, draining, departed, last_seen_ms,"
-      " drain, drained_by, drained_ms FROM worker " +
+      " drain, drained_by, drained_ms, resting FROM worker " +
           tail,
       values, [&](const Row& row) { rows.push_back(read_worker(row)); });
   return rows;
@@ -63,6 +64,11 @@ std::vector<WorkerRow> WorkerStore::all() { return select("ORDER BY id", {}); }
 void WorkerStore::set_draining(std::int64_t id, bool draining) {
   connection_.change("UPDATE worker SET draining = ?2 WHERE id = ?1 AND draining <> ?2",
                      {id, static_cast<std::int64_t>(draining)});
+}
+
+void WorkerStore::set_resting(const WorkerRow& worker, const std::string& resting) {
+  if (worker.resting == resting) return;
+  connection_.change("UPDATE worker SET resting = ?2 WHERE id = ?1", {worker.id, resting});
 }
 
 void WorkerStore::depart(std::int64_t id) {

@@ -20,6 +20,7 @@ struct WorkerRow {
   Drain drain = Drain::none;  // by a person
   std::string drained_by = {};
   std::optional<std::int64_t> drained_ms = {};
+  std::string resting = "[]";  // JSON [{index, reason}]
 
   bool takes_runs() const { return !draining && !departed && drain == Drain::none; }
 };
@@ -36,6 +37,7 @@ class WorkerStore {
   std::optional<WorkerRow> find_name(const std::string& name);
   std::vector<WorkerRow> all();
   void set_draining(std::int64_t id, bool draining);
+  void set_resting(const WorkerRow& worker, const std::string& resting);
   void depart(std::int64_t id);
   void set_drain(std::int64_t id, Drain drain, const std::string& by, std::int64_t now_ms);
 

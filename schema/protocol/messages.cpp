@@ -217,6 +217,13 @@ void from_json(const json& j, Slot& v) {
   check_range("vram", v.vram, 0, std::int64_t{1} << 50);
 }
 
+void to_json(json& j, const RestingSlot& v) { j = {{"index", v.index}, {"reason", v.reason}}; }
+void from_json(const json& j, RestingSlot& v) {
+  constexpr std::size_t kMostCharacters = 200;
+  Reader(j, "resting slot").need("index", v.index).need("reason", v.reason).end();
+  check_line("reason", v.reason, kMostCharacters);
+}
+
 void to_json(json& j, const RegisterRequest& v) {
   j = {{"name", v.name}, {"incarnation", v.incarnation}, {"host", v.host}, {"threads", v.threads}};
   j["slots"] = v.slots;
@@ -297,6 +304,7 @@ void to_json(json& j, const HeartbeatRequest& v) {
        {"incarnation", v.incarnation},
        {"draining", v.draining},
        {"leases", v.leases}};
+  if (!v.resting.empty()) j["resting"] = v.resting;
 }
 void from_json(const json& j, HeartbeatRequest& v) {
   Reader(j, "heartbeat")
@@ -304,7 +312,9 @@ void from_json(const json& j, HeartbeatRequest& v) {
       .need("incarnation", v.incarnation)
       .may("draining", v.draining)
       .need("leases", v.leases)
+      .may("resting", v.resting)
       .end();
+  check_range("resting", static_cast<std::int64_t>(v.resting.size()), 0, 1024);
 }
 
 void to_json(json& j, const HeartbeatReply& v) {

@@ -47,6 +47,12 @@ struct Slot {
   std::int64_t vram = 0;  // bytes of its GPU's memory; 0: none, or nobody can tell
 };
 
+// A slot that is not offered, though no run holds it.
+struct RestingSlot {
+  int index = 0;
+  std::string reason;
+};
+
 // The Slurm job a worker lives in, if a pool submitted it: `token` is the job's name at Slurm.
 struct SlurmJob {
   std::string token;
@@ -105,6 +111,7 @@ struct HeartbeatRequest {
   std::string incarnation;
   bool draining = false;
   std::vector<LeaseKey> leases;
+  std::vector<RestingSlot> resting = {};
 };
 struct OrderedRun {
   std::string run_id;
@@ -178,6 +185,8 @@ void to_json(nlohmann::json& j, const LeaseKey& v);
 void from_json(const nlohmann::json& j, LeaseKey& v);
 void to_json(nlohmann::json& j, const Slot& v);
 void from_json(const nlohmann::json& j, Slot& v);
+void to_json(nlohmann::json& j, const RestingSlot& v);
+void from_json(const nlohmann::json& j, RestingSlot& v);
 void to_json(nlohmann::json& j, const RegisterRequest& v);
 void from_json(const nlohmann::json& j, RegisterRequest& v);
 void to_json(nlohmann::json& j, const RegisterReply& v);

@@ -174,6 +174,41 @@ TEST(Agent, AnOrderToDrainSavesOnTheWorkersAccountAndTheWorkerStays) {
   EXPECT_TRUE(work.coordinator.await_finish("8")) << "the coordinator alone grants it nothing";
 }
 
+// GPUs whose memory the test fills and frees.
+class FakeGpus final : public GpuProbe {
+ public:
+  GpuLook look() override {
+    const std::int64_t used = in_use_.with([](std::int64_t bytes) { return bytes; });
+    return {GpuMemory{std::int64_t{80} << 30, used}};
+  }
+  void use(std::int64_t gib) {
+    in_use_.with([gib](std::int64_t& bytes) { bytes = gib << 30; });
+  }
+
+ private:
+  Guarded<std::int64_t> in_use_{0};
+};
+
+TEST(Agent, AGpuRestsUntilItsMemoryIsSeenFree) {
+  FakeGpus gpus;
+  Workplace work;
+  AgentOptions options = work.options();
+  options.slots = {{0, "cuda:0", std::int64_t{80} << 30}};
+  options.gpus = &gpus;
+  work.coordinator.queue("7", {{"behaviour", "hang"}});
+  work.coordinator.queue("8", {{"steps", 1}});
+  work.start(options);
+  ASSERT_TRUE(work.await_file(work.run_dir("7") / "trained"));
+  gpus.use(12);
+  work.coordinator.set_order("7", Order::pause);
+  ASSERT_TRUE(work.coordinator.await([&] { return !work.coordinator.resting().empty(); }));
+  EXPECT_EQ(work.coordinator.resting()[0].reason, "12 GiB of its 80 GiB are in use");
+  EXPECT_EQ(work.coordinator.grants(), 1);
+  gpus.use(0);
+  EXPECT_TRUE(work.coordinator.await_finish("8"));
+  EXPECT_TRUE(work.coordinator.await([&] { return work.coordinator.resting().empty(); }));
+}
+
 TEST(Agent, KillsATrainerThatIgnoresItsGrace) {
   Workplace work;
   work.coordinator.queue("7", {{"behaviour", "ignore_sigterm"}});

@@ -81,6 +81,11 @@ class FakeCoordinator final : public CoordinatorApi {
     const std::lock_guard lock(mutex_);
     return grants_;
   }
+  // What the last heartbeat said of slots that are not offered.
+  std::vector<RestingSlot> resting() {
+    const std::lock_guard lock(mutex_);
+    return resting_;
+  }
   bool left() {
     const std::lock_guard lock(mutex_);
     return left_;
@@ -135,6 +140,7 @@ class FakeCoordinator final : public CoordinatorApi {
   }
   ApiResult<HeartbeatReply> heartbeat(const HeartbeatRequest& request) override {
     return answer<HeartbeatReply>([&] {
+      resting_ = request.resting;
       HeartbeatReply reply;
       for (const LeaseKey& key : request.leases) {
         reply.runs.push_back({key.run_id, key.lease_epoch, attempts_[key.run_id].order});
@@ -250,6 +256,7 @@ class FakeCoordinator final : public CoordinatorApi {
   int lose_every_ = 0;
   int calls_ = 0;
   bool away_ = false;
+  std::vector<RestingSlot> resting_;
   bool full_ = false;
   bool left_ = false;
 };

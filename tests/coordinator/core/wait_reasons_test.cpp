@@ -90,6 +90,17 @@ TEST(WaitReasons, ARunThatWantsALargerGpuIsToldTheLargest) {
   EXPECT_EQ(first().code, "too_large") << "memory is not what it lacks";
 }
 
+TEST(WaitReasons, ASlotThatIsNotOfferedSaysWhy) {
+  WaitLook look = queued({machine("w", {{"cuda:0", "", 24 * kGiB, "3 of 24 GiB are in use"}})});
+  const auto reasons = wait_reasons(look);
+  ASSERT_EQ(reasons.size(), 1U);
+  EXPECT_EQ(reasons[0].code, "resting");
+  EXPECT_EQ(reasons[0].message, "worker w does not offer cuda:0 yet: 3 of 24 GiB are in use");
+  look.machines[0].slots.push_back({"cuda:1", "b"});
+  look.slots = 2;
+  EXPECT_EQ(codes(look), "busy ");
+}
+
 TEST(WaitReasons, TakenSlotsNameTheirHolders) {
   WaitLook look = queued(
       {machine("w", {{"cpu", "b"}, {"cpu", "c"}, {"cpu", "b"}, {"cpu", "d"}, {"cpu", "e"}})});
