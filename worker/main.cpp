@@ -58,14 +58,16 @@ ApiResult<Nothing> done(const client::Result<json>& reply) {
 // The coordinator over HTTP: small requests at its public listener, streams at its data listener.
 class HttpCoordinator final : public CoordinatorApi {
  public:
-  HttpCoordinator(const std::string& url, std::string token, std::string data_url)
-      : control_(url, token), token_(std::move(token)) {
-    if (!data_url.empty()) connect_data(data_url);
+  // An empty `data_url` is asked for; one that is given stands, whatever the coordinator says.
+  HttpCoordinator(const std::string& url, std::string token, const std::string& data_url)
+      : control_(url, token), token_(std::move(token)), knows_data_url_(!data_url.empty()) {
+    if (knows_data_url_) connect_data(data_url);
   }
 
   ApiResult<RegisterReply> register_worker(const RegisterRequest& request) override {
     auto reply = reply_as<RegisterReply>(control_.post("/api/v1/workers/register", request));
     if (!reply) return reply;
+    if (knows_data_url_) return reply;
     if (!reply->data_url.empty()) {
       connect_data(reply->data_url);
     } else if (data_client() == nullptr) {
@@ -162,6 +164,7 @@ class HttpCoordinator final : public CoordinatorApi {
 
   ApiClient control_;
   std::string token_;
+  const bool knows_data_url_;
   Guarded<std::shared_ptr<const ApiClient>> data_;
 };
 
@@ -195,7 +198,10 @@ void add_duration(CLI::App& app, const char* name, std::optional<std::chrono::se
 
 void declare(CLI::App& app, Options& options) {
   app.add_option("--url", options.url, "Address of the coordinator")->envname("SARSWEEP_URL");
-  app.add_option("--data-url", options.data_url, "Address of its data listener, if it cannot tell");
+  app.add_option(
+      "--data-url", options.data_url,
+      "Address of its data listener as this machine reaches it (default: what the coordinator "
+      "says)");
   app.add_option("--token-file", options.token_file, "File with the worker token")
       ->envname("SARSWEEP_TOKEN_FILE");
   app.add_option("--name", options.name, "Name of this worker, unique among the live ones")
