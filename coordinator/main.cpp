@@ -34,6 +34,8 @@ struct Options {
   std::string restore;
   ServerOptions server;
   bool no_auth = false;
+  bool behind_proxy = false;
+  std::string public_url, public_data_url;
   CoordinatorOptions core;
   SlurmOptions slurm;
   double slurm_poll_s = 15;
@@ -43,9 +45,16 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--home", options.home, "Folder of the database and the tokens")
       ->envname("SARSWEEP_HOME");
   app.add_option("--store", options.store, "Folder all workers see (default: HOME/store)");
-  app.add_option("--host", options.server.host, "Address to listen on: a loopback address");
+  app.add_option("--host", options.server.host,
+                 "Address to listen on; one that other machines reach needs --behind-proxy");
   app.add_option("--port", options.server.port, "Port of the API and the dashboard; 0: any");
   app.add_option("--data-port", options.server.data_port, "Port for the workers' data; 0: any");
+  app.add_flag("--behind-proxy", options.behind_proxy,
+               "A proxy that speaks TLS stands in front, and nobody else reaches --host");
+  app.add_option("--public-url", options.public_url,
+                 "Where people and workers reach that proxy, such as https://sar.example");
+  app.add_option("--public-data-url", options.public_data_url,
+                 "Where workers reach it for the data port (default: --public-url)");
   app.add_option("--ready-file", options.ready_file, "Written as JSON when requests are served");
   app.add_option("--restore", options.restore,
                  "Put this backup in place of the database, and exit");
@@ -70,13 +79,32 @@ void declare(CLI::App& app, Options& options) {
                  "Seconds until a job that squeue no longer shows has ended");
 }
 
-void prepare(Options& options) {
-  if (options.server.host != "127.0.0.1" && options.server.host != "::1" &&
-      options.server.host != "localhost") {
-    throw Error(ErrorCode::invalid, "--host " + options.server.host +
-                                        " is not a loopback address: put a TLS proxy in "
-                                        "front of 127.0.0.1, or tunnel with ssh -L");
+void name_proxy(Options& options) {
+  if (options.public_url.empty()) {
+    if (options.public_data_url.empty()) return;
+    throw Error(ErrorCode::invalid, "--public-data-url needs --public-url");
   }
+  ServerOptions& server = options.server;
+  server.public_address = parse_public_address(options.public_url, "--public-url");
+  server.public_data_address =
+      options.public_data_url.empty()
+          ? server.public_address
+          : parse_public_address(options.public_data_url, "--public-data-url");
+}
+
+void prepare(Options& options) {
+  const std::string& host = options.server.host;
+  const bool loopback = host == "127.0.0.1" || host == "::1" || host == "localhost";
+  if (!loopback && !options.behind_proxy) {
+    throw Error(ErrorCode::invalid,
+                "--host " + host +
+                    " is not a loopback address: put a TLS proxy in front of 127.0.0.1, say "
+                    "--behind-proxy where it stands on another machine, or tunnel with ssh -L");
+  }
+  if (options.no_auth && (!loopback || !options.public_url.empty())) {
+    throw Error(ErrorCode::invalid, "--no-auth is for this machine alone: not behind a proxy");
+  }
+  name_proxy(options);
   if (options.no_auth) options.server.authentication = Authentication::off;
   options.core.home = std::filesystem::absolute(options.home);
   options.core.store = options.store.empty() ? options.core.home / "store"
@@ -94,7 +122,7 @@ void announce(const Options& options, const HttpServer& server, Identity& identi
                                   {"login_code", code}};
     write_file_atomically(options.ready_file, ready.dump(2) + "\n", FileMode::secret);
   }
-  fmt::print("dashboard: {}/#login={}\n", server.url(), code);
+  fmt::print("dashboard: {}/#login={}\n", server.public_url(), code);
   std::fflush(stdout);
 }
 

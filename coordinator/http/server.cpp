@@ -119,6 +119,13 @@ Principal caller_of(const httplib::Request& request, const Identity& identity) {
   return cookie.empty() ? Principal{} : identity.from_cookie(cookie);
 }
 
+// How this machine itself names an address it listens on.
+std::string name_of(const std::string& host) {
+  if (host == "0.0.0.0") return "127.0.0.1";
+  if (host == "::") return "[::1]";
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -134,9 +141,22 @@ struct HttpServer::Impl {
         options(options_in),
         control(ServerLimits{}),
         data(ServerLimits{StreamLimits{}, 16, 256, 48}),
-        routes(all_routes({coordinator_in, identity_in, &url, &data_url})) {
+        routes(all_routes(
+            {coordinator_in, identity_in, &shown_url, &shown_data_url, secure_host(options_in)})) {
     open(control, Listener::control, options.port, url);
     open(data, Listener::data, options.data_port, data_url);
+    shown_url = served_as(options.public_address, url);
+    shown_data_url = served_as(options.public_data_address, data_url);
+  }
+
+  static std::string secure_host(const ServerOptions& options) {
+    return options.public_address && options.public_address->tls ? options.public_address->authority
+                                                                 : std::string();
+  }
+  std::string served_as(const std::optional<PublicAddress>& address, const std::string& otherwise) {
+    if (!address) return otherwise;
+    hosts.push_back(address->authority);
+    return address->url;
   }
 
   void open(GuardedServer& server, Listener listener, int port, std::string& address) {
@@ -155,8 +175,10 @@ struct HttpServer::Impl {
       translate(request, response, [&] { serve(request, response, listener, &reader); });
     });
     const int bound = server.bind(options.host, port);
-    address = fmt::format("http://{}:{}", options.host, bound);
-    for (const char* name : {"127.0.0.1", "localhost", "[::1]"}) {
+    const std::string here = name_of(options.host);
+    address = fmt::format("http://{}:{}", here, bound);
+    for (const std::string& name :
+         {here, std::string("127.0.0.1"), std::string("localhost"), std::string("[::1]")}) {
       hosts.push_back(fmt::format("{}:{}", name, bound));
     }
   }
@@ -252,7 +274,7 @@ struct HttpServer::Impl {
   Coordinator& coordinator;
   Identity& identity;
   ServerOptions options;
-  std::string url, data_url;
+  std::string url, data_url, shown_url, shown_data_url;
   std::vector<std::string> hosts;
   GuardedServer control, data;
   std::vector<Route> routes;
@@ -264,6 +286,7 @@ HttpServer::~HttpServer() = default;
 
 std::string HttpServer::url() const { return impl_->url; }
 std::string HttpServer::data_url() const { return impl_->data_url; }
+std::string HttpServer::public_url() const { return impl_->shown_url; }
 
 void HttpServer::run(const std::stop_token& stop) {
   std::mutex mutex;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "coordinator/core/coordinator.h"
 #include "coordinator/http/identity.h"
+#include "coordinator/http/public_address.h"
 #include "coordinator/http/route.h"
 
 namespace sarsweep::coordinator {
@@ -13,10 +15,12 @@ namespace sarsweep::coordinator {
 enum class Authentication { required, off };
 
 struct ServerOptions {
-  std::string host = "127.0.0.1";  // loopback only: another address needs TLS in front
+  std::string host = "127.0.0.1";  // another address needs TLS in front
   int port = 8765;                 // 0: the system chooses
   int data_port = 0;
   Authentication authentication = Authentication::required;
+  // Of a proxy in front of the listeners, which are served under these names as well.
+  std::optional<PublicAddress> public_address = {}, public_data_address = {};
 };
 
 // The public and the data listener in front of a coordinator. Built = bound; `run` serves.
@@ -25,8 +29,9 @@ class HttpServer {
   HttpServer(Coordinator& coordinator, Identity& identity, const ServerOptions& options);
   ~HttpServer();
 
-  std::string url() const;  // "http://127.0.0.1:8765"
+  std::string url() const;  // on this machine: "http://127.0.0.1:8765"
   std::string data_url() const;
+  std::string public_url() const;  // the proxy's, or the same
   // Serves on two threads until `stop`, then finishes what runs.
   void run(const std::stop_token& stop);
   // Answers the one request of a connected socket on the calling thread, and closes it: what a
@@ -42,8 +47,9 @@ class HttpServer {
 struct RouteContext {
   Coordinator& coordinator;
   Identity& identity;
-  std::string* url;  // filled in once bound
+  std::string* url;  // as others reach it; filled in once bound
   std::string* data_url;
+  std::string secure_host = {};  // the Host behind which all is TLS; empty: none
 };
 std::vector<Route> all_routes(const RouteContext& context);
 

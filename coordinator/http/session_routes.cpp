@@ -5,7 +5,7 @@ namespace sarsweep::coordinator {
 
 std::vector<Route> session_routes(const RouteContext& context) {
   Identity& identity = context.identity;
-  const auto login = [&identity](const Call& call) {
+  const auto login = [&identity, secure = context.secure_host](const Call& call) {
     const nlohmann::json body = call.json();
     const bool alone = body.is_object() && body.size() == 1 && body.contains("code");
     if (!alone || !body["code"].is_string()) {
@@ -20,6 +20,8 @@ std::vector<Route> session_routes(const RouteContext& context) {
     Reply reply = Reply::of({{"role", to_string(Role::admin)}, {"csrf", session->csrf}});
     reply.headers["Set-Cookie"] = "sarsweep_session=" + session->cookie +
                                   "; HttpOnly; SameSite=Strict; Path=/; Max-Age=43200";
+    const bool over_tls = !secure.empty() && call.header("host") == secure;
+    if (over_tls) reply.headers["Set-Cookie"] += "; Secure";
     return reply;
   };
   const auto session = [](const Call& call) {

@@ -12,10 +12,11 @@ namespace sarsweep::testing {
 
 // A real server on ports of the system's choice, in front of the fake coordinator.
 struct Served {
-  TempDir home;
+  coordinator::ServerOptions how = {"127.0.0.1", 0, 0};
+  TempDir home{};
   coordinator::Coordinator core{options(), system_clock()};
   coordinator::Identity identity{home.path(), system_clock()};
-  coordinator::HttpServer server{core, identity, {"127.0.0.1", 0, 0}};
+  coordinator::HttpServer server{core, identity, how};
   std::jthread thread{[this](const std::stop_token& stop) { server.run(stop); }};
 
   coordinator::CoordinatorOptions options() const {
