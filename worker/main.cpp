@@ -28,6 +28,7 @@ using client::ApiClient;
 using nlohmann::json;
 
 constexpr int kCallersFault = 2;
+constexpr double kControlTimeout = 15;
 constexpr double kDataTimeout = 60;  // seconds: an artifact may be large and the store slow
 
 ApiFailure failure_of(const client::ApiFailure& failure) {
@@ -59,8 +60,12 @@ ApiResult<Nothing> done(const client::Result<json>& reply) {
 class HttpCoordinator final : public CoordinatorApi {
  public:
   // An empty `data_url` is asked for; one that is given stands, whatever the coordinator says.
-  HttpCoordinator(const std::string& url, std::string token, const std::string& data_url)
-      : control_(url, token), token_(std::move(token)), knows_data_url_(!data_url.empty()) {
+  HttpCoordinator(const std::string& url, std::string token, const std::string& data_url,
+                  std::filesystem::path ca)
+      : control_(url, token, kControlTimeout, ca),
+        token_(std::move(token)),
+        ca_(std::move(ca)),
+        knows_data_url_(!data_url.empty()) {
     if (knows_data_url_) connect_data(data_url);
   }
 
@@ -151,7 +156,7 @@ class HttpCoordinator final : public CoordinatorApi {
     return tl::unexpected(failure_of(reply.error()));
   }
   void connect_data(const std::string& url) {
-    auto connection = std::make_shared<const ApiClient>(url, token_, kDataTimeout);
+    auto connection = std::make_shared<const ApiClient>(url, token_, kDataTimeout, ca_);
     data_.with([&](auto& data) { data = std::move(connection); });
   }
   // Absent until this process has registered; a taken-over run's writes wait for that.
@@ -164,6 +169,7 @@ class HttpCoordinator final : public CoordinatorApi {
 
   ApiClient control_;
   std::string token_;
+  std::filesystem::path ca_;
   const bool knows_data_url_;
   Guarded<std::shared_ptr<const ApiClient>> data_;
 };
@@ -171,6 +177,7 @@ class HttpCoordinator final : public CoordinatorApi {
 struct Options {
   std::string url = "http://127.0.0.1:8765";
   std::string data_url;
+  std::string ca;
   std::string token_file;
   std::string name = host_name();
   std::string home = ".sarsweep";
@@ -202,6 +209,9 @@ void declare(CLI::App& app, Options& options) {
       "--data-url", options.data_url,
       "Address of its data listener as this machine reaches it (default: what the coordinator "
       "says)");
+  app.add_option("--ca", options.ca,
+                 "PEM file with the authority of https:// addresses (default: the system's)")
+      ->envname("SARSWEEP_CA");
   app.add_option("--token-file", options.token_file, "File with the worker token")
       ->envname("SARSWEEP_TOKEN_FILE");
   app.add_option("--name", options.name, "Name of this worker, unique among the live ones")
@@ -312,7 +322,7 @@ int main(int argc, char** argv) try {
   agent_options.slurm_job = job_of(options);
   agent_options.time_left = time_to_work(options);
   agent_options.idle_timeout = options.idle_timeout;
-  HttpCoordinator coordinator(options.url, read_token(options), options.data_url);
+  HttpCoordinator coordinator(options.url, read_token(options), options.data_url, options.ca);
   {
     Agent agent(agent_options, coordinator, system_clock());
     agent.run(shutdown.token());

@@ -77,6 +77,10 @@ void add_global(CLI::App& app, Typed& typed) {
                  "http://127.0.0.1:8765)")
       ->envname("SARSWEEP_URL");
   app.add_option_function<std::string>(
+         "--ca", [&typed](const std::string& v) { typed.preferences.ca = v; },
+         "PEM file with the authority of an https:// address (default: the system's)")
+      ->envname("SARSWEEP_CA");
+  app.add_option_function<std::string>(
          "--home", [&typed](const std::string& v) { typed.preferences.home = v; },
          "Folder with the token and, for up, all data")
       ->envname("SARSWEEP_HOME");
@@ -100,7 +104,7 @@ bool is_given(const std::vector<std::string>& words, const std::string& option) 
 
 // The first word that is neither an option nor an option's value.
 std::vector<std::string>::const_iterator first_word(const std::vector<std::string>& arguments) {
-  static const std::vector<std::string> kWithValue = {"--url", "--home", "-o", "--output"};
+  static const std::vector<std::string> kWithValue = {"--url", "--ca", "--home", "-o", "--output"};
   for (auto at = arguments.begin(); at != arguments.end(); ++at) {
     if (std::find(kWithValue.begin(), kWithValue.end(), *at) != kWithValue.end()) {
       if (++at == arguments.end()) break;
@@ -145,6 +149,8 @@ Exit become_worker(Session& session, std::vector<std::string> rest) {
   if (!is_given(rest, "--home")) {
     rest.insert(rest.begin(), {"--home", session.preferences().home.string()});
   }
+  const std::string ca = session.preferences().ca.string();
+  if (!ca.empty() && !is_given(rest, "--ca")) rest.insert(rest.begin(), {"--ca", ca});
   become("sarsweep-worker", rest);
 }
 

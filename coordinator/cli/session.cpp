@@ -15,6 +15,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr double kTimeoutS = 15;
+
 std::string trimmed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '\r')) {
     text.pop_back();
@@ -73,7 +75,8 @@ Session::~Session() = default;
 
 const client::ApiClient& Session::api() {
   if (!api_) {
-    api_ = std::make_unique<client::ApiClient>(find_url(preferences_), find_token(preferences_));
+    api_ = std::make_unique<client::ApiClient>(find_url(preferences_), find_token(preferences_),
+                                               kTimeoutS, preferences_.ca);
   }
   return *api_;
 }

@@ -31,7 +31,8 @@ Exit exit_for(ErrorCode code);
 
 // What every command is given by the person and the shell.
 struct Preferences {
-  std::string url;  // empty: found by Session
+  std::string url;                // empty: found by Session
+  std::filesystem::path ca = {};  // PEM file for an https:// address; empty: the system's
   std::filesystem::path home = ".sarsweep";
   Format format = Format::table;
   bool yes = false;  // answers every question

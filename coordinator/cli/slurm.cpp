@@ -33,6 +33,8 @@ SlurmPoolRequest request_of(Session& session, const SlurmAddOptions& options) {
   request.workers = options.workers;
   request.url = session.api().url();
   request.token_file = fs::absolute(options.token_file).lexically_normal().string();
+  const fs::path& ca = session.preferences().ca;
+  if (!ca.empty()) request.ca = fs::absolute(ca).lexically_normal().string();
   request.sbatch = options.sbatch;
   if (request.time_limit_s < 60) {
     throw Error(ErrorCode::invalid,
@@ -91,6 +93,7 @@ std::string add_command(const json& pool) {
     text += fmt::format(" --save-time {}s", cell(pool, "save_time_s"));
   if (!pool.at("workers").is_null()) text += fmt::format(" --workers {}", cell(pool, "workers"));
   text += shell_words({"--url", pool.at("url"), "--token-file", pool.at("token_file")});
+  if (pool.contains("ca") && !pool.at("ca").is_null()) text += shell_words({"--ca", pool.at("ca")});
   const auto sbatch = pool.at("sbatch").get<std::vector<std::string>>();
   return sbatch.empty() ? text : text + " --" + shell_words(sbatch);
 }

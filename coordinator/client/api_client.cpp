@@ -1,8 +1,11 @@
 #include "coordinator/client/api_client.h"
 
 #include <httplib.h>
+#include <openssl/ssl.h>
 
 #include <fstream>
+
+#include <openssl/x509v3.h>
 
 #include "schema/base/json_text.h"
 
@@ -31,6 +34,32 @@ ErrorCode code_of_status(int status) {
     case kNoSpace: return ErrorCode::no_space;
     default: return ErrorCode::internal;
   }
+}
+
+// Checked by OpenSSL itself: the library would take the name from the certificate's subject, too.
+void require_host(SSL_CTX* context, const std::string& host) {
+  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  X509_VERIFY_PARAM* wanted = SSL_CTX_get0_param(context);
+  X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  if (X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) == 1) return;
+  X509_VERIFY_PARAM_set1_host(wanted, host.data(), host.size());
+}
+
+// The host of "https://HOST[:PORT]", an IPv6 address without its brackets.
+std::string host_of(const std::string& url) {
+  const std::string authority = url.substr(url.find("://") + 3);
+  if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
+  return authority.substr(0, authority.find(':'));
+}
+
+std::string reason_of(httplib::Error error) {
+  if (error == httplib::Error::SSLServerVerification) {
+    return "its certificate is not trusted: name the authority that signed it with --ca FILE, and "
+           "the host as the certificate does";
+  }
+  if (error == httplib::Error::SSLLoadingCerts) return "--ca holds no certificate";
+  if (error == httplib::Error::SSLConnection) return "it does not speak TLS";
+  return httplib::to_string(error);
 }
 
 std::string path_with(const std::string& path, const Query& query) {
@@ -68,6 +97,7 @@ struct ApiClient::Impl {
   std::string url;
   std::string token;
   double timeout_s;
+  std::filesystem::path ca;
 
   httplib::Headers headers(const Query& extra = {}) const {
     httplib::Headers all = {{"Accept", "application/json"}};
@@ -89,8 +119,13 @@ struct ApiClient::Impl {
       connection.set_keep_alive(false);
       connection.set_follow_location(false);
       connection.set_tcp_nodelay(true);
+      if (SSL_CTX* context = connection.ssl_context()) {
+        if (!ca.empty()) connection.set_ca_cert_path(ca.string());
+        connection.enable_server_certificate_verification(true);
+        require_host(context, host_of(url));
+      }
       const httplib::Result result = request(connection);
-      if (!result) return unreachable(what, httplib::to_string(result.error()));
+      if (!result) return unreachable(what, reason_of(result.error()));
       if (result->status >= 200 && result->status < 300) return result->body;
       return tl::unexpected(failure_of(*result, what));
     } catch (const std::exception& error) {
@@ -114,13 +149,18 @@ struct ApiClient::Impl {
   }
 };
 
-ApiClient::ApiClient(std::string url, std::string token, double timeout_s)
-    : impl_(std::make_unique<Impl>(Impl{std::move(url), std::move(token), timeout_s})) {
+ApiClient::ApiClient(std::string url, std::string token, double timeout_s, std::filesystem::path ca)
+    : impl_(std::make_unique<Impl>(
+          Impl{std::move(url), std::move(token), timeout_s, std::move(ca)})) {
   while (!impl_->url.empty() && impl_->url.back() == '/') impl_->url.pop_back();
   if (impl_->url.rfind("http://", 0) != 0 && impl_->url.rfind("https://", 0) != 0) {
     throw Error(ErrorCode::invalid,
                 "'" + impl_->url + "' is no address of a coordinator; write http://HOST:PORT",
                 "url");
+  }
+  if (!impl_->ca.empty() && !std::ifstream(impl_->ca)) {
+    throw Error(ErrorCode::not_found, "cannot read the certificates in " + impl_->ca.string(),
+                "ca");
   }
 }
 ApiClient::~ApiClient() = default;

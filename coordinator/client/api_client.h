@@ -27,10 +27,14 @@ using Result = tl::expected<T, ApiFailure>;
 using Query = std::vector<std::pair<std::string, std::string>>;
 
 // One coordinator, spoken to over HTTP with a bearer token. One connection a request, no redirects,
-// no proxy. Thread-safe (a connection is made per call).
+// no proxy. An https:// address is spoken to over TLS 1.2 or newer, and only where its certificate
+// names the host and is signed by one of the authorities in the PEM file `ca`, or of the system
+// where that is empty. Thread-safe (a connection is made per call).
 class ApiClient {
  public:
-  ApiClient(std::string url, std::string token, double timeout_s = 15);
+  // Throws Error(invalid) for what is no address, Error(not_found) where `ca` cannot be read.
+  ApiClient(std::string url, std::string token, double timeout_s = 15,
+            std::filesystem::path ca = {});
   ~ApiClient();
   ApiClient(ApiClient&&) noexcept;
 

@@ -77,7 +77,7 @@ json job_view(const Core& core, const SlurmPoolRow& pool, const SlurmJobRow& job
 
 json pool_view(const Core& core, SlurmStore& store, const SlurmPoolRow& pool) {
   json view = json::parse(pool.request);
-  for (const char* key : {"save_time_s", "workers"}) {
+  for (const char* key : {"save_time_s", "workers", "ca"}) {
     if (!view.contains(key)) view[key] = nullptr;
   }
   view["state"] = to_string(pool.state);

@@ -8,6 +8,7 @@ namespace sarsweep::coordinator {
 
 std::string job_script(const SlurmPoolRequest& pool, const std::filesystem::path& worker) {
   std::string options;
+  if (!pool.ca.empty()) options += " --ca " + shell_word(pool.ca);
   if (pool.save_time_s) options += fmt::format(" --save-time {}s", *pool.save_time_s);
   if (pool.workers) options += fmt::format(" --workers {}", *pool.workers);
   return fmt::format(

@@ -112,6 +112,11 @@ void check_line(const char* key, const std::string& text, std::size_t most) {
   }
 }
 
+void check_absolute(const char* key, const std::string& path) {
+  if (path.front() == '/') return;
+  throw Error(ErrorCode::invalid, std::string(key) + " must be an absolute path on the nodes", key);
+}
+
 void check_pool_name(const std::string& name) {
   const auto is_alphanumeric = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -408,6 +413,7 @@ void to_json(json& j, const SlurmPoolRequest& v) {
        {"sbatch", v.sbatch}};
   if (v.save_time_s) j["save_time_s"] = *v.save_time_s;
   if (v.workers) j["workers"] = *v.workers;
+  if (!v.ca.empty()) j["ca"] = v.ca;
 }
 void from_json(const json& j, SlurmPoolRequest& v) {
   constexpr std::int64_t kDay = 86'400;
@@ -422,6 +428,7 @@ void from_json(const json& j, SlurmPoolRequest& v) {
       .may("workers", v.workers)
       .need("url", v.url)
       .need("token_file", v.token_file)
+      .may("ca", v.ca)
       .may("sbatch", v.sbatch)
       .end();
   check_pool_name(v.name);
@@ -432,9 +439,10 @@ void from_json(const json& j, SlurmPoolRequest& v) {
   check_range("workers", v.workers.value_or(1), 1, 1024);
   check_line("url", v.url, kMostCharacters);
   check_line("token_file", v.token_file, kMostCharacters);
-  if (v.token_file.front() != '/') {
-    throw Error(ErrorCode::invalid, "token_file must be an absolute path on the nodes",
-                "token_file");
+  check_absolute("token_file", v.token_file);
+  if (!v.ca.empty()) {
+    check_line("ca", v.ca, kMostCharacters);
+    check_absolute("ca", v.ca);
   }
   if (v.url.rfind("http://", 0) != 0 && v.url.rfind("https://", 0) != 0) {
     throw Error(ErrorCode::invalid,

@@ -174,6 +174,7 @@ struct SlurmPoolRequest {
   std::optional<std::int64_t> workers = {};      // CPU slots of a job; absent: a slot for each GPU
   std::string url;
   std::string token_file;           // absolute
+  std::string ca = {};              // absolute; of an https:// url, empty: the nodes' system's
   std::vector<std::string> sbatch;  // further arguments, verbatim
 };
 

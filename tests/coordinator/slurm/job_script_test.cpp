@@ -54,7 +54,9 @@ TEST(JobScript, TellsWhatThePoolSays) {
   request.save_time_s = 90;
   request.workers = 4;
   request.idle_timeout_s = 60;
-  EXPECT_NE(words_of(request).find("--idle-timeout\n60s\n--save-time\n90s\n--workers\n4\n"),
+  request.ca = "/a b/ca.pem";
+  EXPECT_NE(words_of(request).find("--idle-timeout\n60s\n--ca\n/a b/ca.pem\n--save-time\n90s\n"
+                                   "--workers\n4\n"),
             std::string::npos);
 }
 
