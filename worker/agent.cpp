@@ -64,9 +64,13 @@ milliseconds to_milliseconds(double seconds) {
 }  // namespace
 
 WorkerLock::WorkerLock(const fs::path& folder) {
-  std::error_code failure;
-  fs::create_directories(folder, failure);
   const fs::path file = folder / "lock";
+  try {
+    make_private_folder(folder.parent_path());
+    make_private_folder(folder);
+  } catch (const Error& error) {
+    throw Error(error.code(), "the worker's own folder: " + std::string(error.what()));
+  }
   descriptor_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor_ < 0) {
     throw Error(code_of_errno(errno), "cannot open " + file.string() + ": " + std::strerror(errno));

@@ -10,6 +10,7 @@
 #include "coordinator/cli/commands.h"
 #include "schema/base/atomic_file.h"
 #include "schema/base/json_text.h"
+#include "schema/base/private_folder.h"
 #include "schema/base/subprocess.h"
 
 namespace sarsweep::cli {
@@ -82,7 +83,7 @@ class Household {
       : session_(session), options_(options), home_(fs::absolute(session.preferences().home)) {}
 
   Exit run() {
-    fs::create_directories(home_);
+    make_private_folder(home_);
     start_coordinator();
     if (!await_ready()) {
       stop(coordinator_, kCoordinatorDrainLimit);

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "schema/base/error.h"
+#include "schema/base/private_folder.h"
 
 namespace sarsweep::coordinator {
 
@@ -33,12 +34,16 @@ bool is_network_filesystem(long magic) {
 }
 
 HomeLock::HomeLock(const std::filesystem::path& home) {
-  std::error_code failed;
-  std::filesystem::create_directories(home, failed);
   struct statfs info {};
-  if (failed || statfs(home.c_str(), &info) != 0) {
-    throw Error(ErrorCode::invalid, fmt::format("home folder {} cannot be used: {}", home.string(),
-                                                failed ? failed.message() : "statfs failed"));
+  try {
+    make_private_folder(home);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("the home folder cannot be used: {}", error.what()));
+  }
+  if (statfs(home.c_str(), &info) != 0) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("home folder {} cannot be used: statfs failed", home.string()));
   }
   if (is_network_filesystem(static_cast<long>(info.f_type))) {
     throw Error(ErrorCode::invalid,
