@@ -45,11 +45,14 @@ std::string outlook(const json& found) {
   const json& to_come = found.at("to_come");
   std::string text = fmt::format("free in the store: {}; ", size(found.at("free_bytes")));
   if (to_come.at("runs") == 0) return text + "every run has ended\n";
-  text += fmt::format("the checkpoints of {} runs that have not ended take up to {} more",
-                      cell(to_come, "runs"), size(to_come.at("bytes")));
+  const bool one = to_come.at("runs") == 1;
+  text += fmt::format("the checkpoints of {} run{} that {} not ended take up to {} more",
+                      cell(to_come, "runs"), one ? "" : "s", one ? "has" : "have",
+                      size(to_come.at("bytes")));
   if (to_come.at("unknown") != 0) {
-    text += fmt::format(" ({} of them not counted: none of their sweep has saved one yet)",
-                        cell(to_come, "unknown"));
+    text += one ? " (it is not counted: none of its sweep has saved one yet)"
+                : fmt::format(" ({} of them not counted: none of their sweep has saved one yet)",
+                              cell(to_come, "unknown"));
   }
   return text + "\n";
 }
