@@ -11,12 +11,15 @@
 #include "coordinator/store/checkpoint_store.h"
 #include "coordinator/store/event_store.h"
 #include "coordinator/store/run_store.h"
+#include "coordinator/sweep/labels.h"
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kLongestLabel = 60;  // bytes; a table has other columns, too
 
 // NAME-fork, NAME-fork-2, …
 std::string free_name(RunStore& runs, const RunRow& parent) {
@@ -100,16 +103,38 @@ void inherit(RunRow& fork, const PlannedRun& planned, const RunRow& parent) {
   fork.path_bases = path_bases.dump();
 }
 
+// Puts `word` into the label, where `other` stands if that does.
+void say(std::string& label, const std::string& word, const std::string& other) {
+  const std::size_t at =
+      other.empty() ? std::string::npos : (" " + label + " ").find(" " + other + " ");
+  if (at != std::string::npos) {
+    label.replace(at, other.size(), word);
+  } else {
+    label += (label.empty() ? "" : " ") + word;
+  }
+}
+
+std::string shortened(const std::string& label) {
+  if (label.size() <= kLongestLabel) return label;
+  std::size_t end = kLongestLabel;
+  while (end > 0 && (static_cast<unsigned char>(label[end]) & 0xC0U) == 0x80U) --end;
+  return label.substr(0, end) + "…";
+}
+
+// Its parent's axes and label, but for what is set anew.
 void describe(RunRow& fork, const RunRow& parent, const ForkRequest& request,
               const PlannedRun& planned) {
   json axes = json::parse(parent.axes);
   fork.label = parent.label;
   for (const std::string& setting : request.set) {
     const std::string field = setting.substr(0, setting.find('='));
-    if (!planned.config[field].is_null()) axes[field] = planned.config[field];
-    const std::size_t dot = field.rfind('.');
-    fork.label += (fork.label.empty() ? "" : " ") + setting.substr(dot + 1);  // npos + 1 is 0
+    const json& value = planned.config[config::spread(field).front()];
+    const std::string before = axes.contains(field) ? sweep::label_word(field, axes[field]) : "";
+    say(fork.label, sweep::label_word(field, value.is_null() ? json("default") : value), before);
+    axes.erase(field);
+    if (!value.is_null()) axes[field] = value;
   }
+  fork.label = shortened(fork.label);
   fork.axes = axes.dump();
 }
 

@@ -78,7 +78,7 @@ TEST_F(Offspring, AForkStartsFromTheNewestCheckpointWhileItsParentGoesOn) {
   EXPECT_EQ(fork["origins"]["unet.lr"], "--set");
   EXPECT_EQ(fork["origins"]["unet.rank"], detail("a")["origins"]["unet.rank"]);
   EXPECT_EQ(fork["lineage"]["parent"]["name"], "a");
-  EXPECT_EQ(fork["label"], "lr=1e-5 steps=20");
+  EXPECT_EQ(fork["label"], "lr1e-5 s20");
 }
 
 TEST_F(Offspring, AForkMayTakeAnEarlierCheckpointAndAPathOfItsOwn) {
