@@ -206,6 +206,9 @@ std::vector<std::string> Coordinator::missing_artifacts(const LeaseKey& key,
                                                         const std::vector<std::string>& sha256) {
   return coordinator::missing_artifacts(impl_->core, key, sha256);
 }
+void Coordinator::admit_artifact(const LeaseKey& key) {
+  coordinator::admit_artifact(impl_->core, key);
+}
 void Coordinator::commit_artifact(const LeaseKey& key, const std::string& sha256,
                                   const std::filesystem::path& file) {
   coordinator::commit_artifact(impl_->core, key, sha256, file);

@@ -124,6 +124,9 @@ class Coordinator {
   DataOutcome append_log(const LeaseKey& key, std::int64_t offset, std::string_view bytes);
   std::vector<std::string> missing_artifacts(const LeaseKey& key,
                                              const std::vector<std::string>& sha256);
+  // Whether bytes may be sent at all: by the holder of a lease, and onto a disk that has room.
+  // Throws Error(fenced or no_space).
+  void admit_artifact(const LeaseKey& key);
   // The caller streamed the bytes to `file` (inside the store's incoming folder); checks the digest
   // and moves it into place. Throws Error(invalid) on a mismatch.
   void commit_artifact(const LeaseKey& key, const std::string& sha256,

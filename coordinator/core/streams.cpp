@@ -101,10 +101,14 @@ std::vector<std::string> missing_artifacts(Core& core, const LeaseKey& key,
   return missing;
 }
 
-void commit_artifact(Core& core, const LeaseKey& key, const std::string& sha256,
-                     const std::filesystem::path& file) {
+void admit_artifact(Core& core, const LeaseKey& key) {
   require_room(core, Data::artifact);
   core.database.write(Urgency::bulk, [&](Connection& c) { hold(core, c, key); });
+}
+
+void commit_artifact(Core& core, const LeaseKey& key, const std::string& sha256,
+                     const std::filesystem::path& file) {
+  admit_artifact(core, key);
   core.objects.commit(sha256, file);
 }
 

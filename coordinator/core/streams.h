@@ -16,6 +16,8 @@ DataOutcome append_log(Core& core, const LeaseKey& key, std::int64_t offset,
                        std::string_view bytes);
 std::vector<std::string> missing_artifacts(Core& core, const LeaseKey& key,
                                            const std::vector<std::string>& sha256);
+// Throws Error(fenced or no_space) where no artifact should be sent.
+void admit_artifact(Core& core, const LeaseKey& key);
 void commit_artifact(Core& core, const LeaseKey& key, const std::string& sha256,
                      const std::filesystem::path& file);
 // The barrier: nothing ends before its stream, its log and the files its events name are stored.

@@ -59,6 +59,7 @@ std::vector<Route> data_routes(const RouteContext& context) {
   };
   const auto ask = [&core](const Call& call) { return missing(core, call); };
   const auto put = [&core](const Call& call) { return upload(core, call); };
+  const auto admit = [&core](const Call& call) { core.admit_artifact(key_of(call)); };
   return {
       {"POST", "/api/v1/data/events", Role::worker, data, at, kStreamCap, events},
       {"POST", "/api/v1/data/log", Role::worker, data, at, kStreamCap, log},
@@ -70,7 +71,7 @@ std::vector<Route> data_routes(const RouteContext& context) {
        {"run_id", "lease_epoch"},
        kUploadCap,
        put,
-       true},
+       admit},
   };
 }
 

@@ -56,7 +56,10 @@ struct Route {
   std::vector<std::string> query;  // allowed keys
   std::int64_t body_cap;           // bytes; 0: no body
   std::function<Reply(const Call&)> handle;
-  bool streamed = false;  // the body goes to a file
+  // Given where the body goes to a file: throws Error where none should be stored, before it is.
+  std::function<void(const Call&)> admit = {};
+
+  bool streamed() const { return admit != nullptr; }
 };
 
 struct RouteMatch {

@@ -23,6 +23,7 @@ namespace {
 using HandlerResponse = httplib::Server::HandlerResponse;
 
 constexpr const char* kRetryAfter = "5";  // seconds
+constexpr std::int64_t kMostDiscarded = 8 << 20;
 
 int http_status(ErrorCode code) {
   switch (code) {
@@ -244,6 +245,16 @@ struct HttpServer::Impl {
     return HandlerResponse::Unhandled;
   }
 
+  // A sender that is refused hears so only once it has sent its body, or a good part of it.
+  static void admit(const Route& route, const Call& call, const httplib::ContentReader& reader) {
+    try {
+      route.admit(call);
+    } catch (const Error&) {
+      discard(reader, kMostDiscarded);
+      throw;
+    }
+  }
+
   void serve(const httplib::Request& request, httplib::Response& response, Listener listener,
              const httplib::ContentReader* reader) {
     const RouteMatch match = match_route(routes, listener, verb_of(request), request.path);
@@ -262,7 +273,8 @@ struct HttpServer::Impl {
       }
       call.query.emplace(name, value);
     }
-    if (reader != nullptr && match.route->streamed) {
+    if (reader != nullptr && match.route->streamed()) {
+      admit(*match.route, call, *reader);
       call.upload = receive_file(*reader, coordinator.incoming_folder(), declared_length(request));
     }
     put(response, match.route->handle(call));

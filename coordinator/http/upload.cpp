@@ -81,4 +81,12 @@ fs::path receive_file(const httplib::ContentReader& reader, const fs::path& fold
   return incoming.keep();
 }
 
+void discard(const httplib::ContentReader& reader, std::int64_t most) {
+  std::int64_t received = 0;
+  reader([&](const char*, std::size_t size) {
+    received += static_cast<std::int64_t>(size);
+    return received < most;
+  });
+}
+
 }  // namespace sarsweep::coordinator

@@ -13,4 +13,7 @@ namespace sarsweep::coordinator {
 std::filesystem::path receive_file(const httplib::ContentReader& reader,
                                    const std::filesystem::path& folder, std::int64_t expected);
 
+// Reads a body and stores nothing of it, up to `most` bytes.
+void discard(const httplib::ContentReader& reader, std::int64_t most);
+
 }  // namespace sarsweep::coordinator

@@ -113,7 +113,7 @@ TEST(HttpServer, AppendsOnlyAtTheStoredOffsetAndOnlyForTheLease) {
 TEST(HttpServer, StoresAnUploadUnderItsDigestAndNothingElse) {
   const Served s;
   const std::string bytes = "\x89PNG\r\n\x1a\npicture";
-  const std::string worker = s.bearer("worker-token");
+  const std::string worker = s.bearer("worker-token") + "X-Sarsweep-Grant: grant\r\n";
   const std::string path = "/api/v1/data/artifacts/" + sha256(bytes) + "?run_id=r&lease_epoch=1";
   EXPECT_EQ(status_of(s.ask("PUT", path, worker, "other", true)), 400);
   EXPECT_TRUE(std::filesystem::is_empty(s.core.incoming_folder()));
@@ -121,6 +121,16 @@ TEST(HttpServer, StoresAnUploadUnderItsDigestAndNothingElse) {
   const std::string got = s.ask("GET", "/api/v1/artifacts/" + sha256(bytes), s.bearer());
   EXPECT_EQ(body_of(got), bytes);
   EXPECT_NE(got.find("image/png"), std::string::npos);
+}
+
+TEST(HttpServer, StoresNothingOfAnUploadWithoutALease) {
+  const Served s;
+  const std::string bytes(3 << 20, 'x');  // more than the sockets hold: it must be read to be told
+  const std::string path = "/api/v1/data/artifacts/" + sha256(bytes) + "?run_id=r&lease_epoch=1";
+  const std::string refused = s.ask("PUT", path, s.bearer("worker-token"), bytes, true);
+  EXPECT_EQ(status_of(refused), 409);
+  EXPECT_EQ(document(refused)["error"]["code"], "fenced");
+  EXPECT_TRUE(std::filesystem::is_empty(s.core.incoming_folder()));
 }
 
 TEST(HttpServer, DrainsAndUndrainsInTheNameOfTheCaller) {
