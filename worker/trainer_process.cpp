@@ -59,6 +59,7 @@ TrainerProcess TrainerProcess::start(const TrainerPrograms& programs, AttemptRec
   // What Open MPI leaves behind when a rank is killed goes with the run, not into /dev/shm for
   // ever.
   if (has_ranks(record)) {
+    options.blocked = {SIGTERM};  // Slurm sends it to everything in a job that it ends.
     options.environment.push_back("OMPI_MCA_osc_sm_backing_directory=" + record.run_dir.string());
   }
   yield_soon(options.environment);

@@ -40,10 +40,11 @@ class SpawnPlan {
     posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
   }
-  void isolate(SpawnOptions::Isolation isolation) {
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attributes_, &none);
+  void isolate(SpawnOptions::Isolation isolation, const std::vector<int>& blocked) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (const int number : blocked) sigaddset(&mask, number);
+    posix_spawnattr_setsigmask(&attributes_, &mask);
     sigset_t usual;
     sigemptyset(&usual);
     for (const int number : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&usual, number);
@@ -90,7 +91,7 @@ pid_t spawn(const SpawnOptions& options) {
   plan.redirect(STDOUT_FILENO, options.output);
   plan.redirect(STDERR_FILENO, options.errors);
   plan.close_the_rest();
-  plan.isolate(options.isolation);
+  plan.isolate(options.isolation, options.blocked);
   std::vector<std::string> command = options.command;
   std::vector<std::string> environment = merged_environment(options.environment);
   pid_t child = 0;

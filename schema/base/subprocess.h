@@ -15,8 +15,8 @@ struct ExitStatus {
   int signal = 0;
 };
 
-// What a child gets. Its signal mask is empty, SIGPIPE, SIGINT and SIGTERM act as usual, and no
-// file descriptor but 0, 1 and 2 survives into it. Standard input is empty.
+// What a child gets. Its signal mask is empty but for `blocked`, SIGPIPE, SIGINT and SIGTERM act as
+// usual, and no file descriptor but 0, 1 and 2 survives into it. Standard input is empty.
 struct SpawnOptions {
   enum class Isolation { session, group };
   std::vector<std::string> command;      // command[0] is a path; no search
@@ -24,6 +24,7 @@ struct SpawnOptions {
   std::filesystem::path output;          // appended to; empty: the caller's standard output
   std::filesystem::path errors;          // likewise for standard error
   Isolation isolation = Isolation::session;
+  std::vector<int> blocked = {};  // signals it does not hear of
 };
 
 // Starts a child, leader of a new session or process group. Throws Error(internal) with the

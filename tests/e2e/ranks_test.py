@@ -57,6 +57,20 @@ class Ranks(unittest.TestCase):
         self.home.cli("resume", selector)
         self.assertEqual(self.ended(selector), (self.weights, self.losses))
 
+    def test_a_signal_to_every_process_at_once_lets_the_ranks_save(self):
+        """As scancel sends it, to mpirun as well, which would end its ranks within a second."""
+        selector = self.submitted("cancelled-job")
+        self.home.await_step(selector, 12)
+        ranks = self.ranks()
+        launcher = [pid for pid in self.home.trainers() if pid not in ranks.values()]
+        self.assertEqual(len(launcher), 1)
+        for pid in [*launcher, *ranks.values()]:
+            os.kill(pid, signal.SIGTERM)
+        self.assertEqual(self.ended(selector), (self.weights, self.losses))
+        attempts = self.home.document("show", selector)["attempts"]
+        self.assertEqual([attempt["end"] for attempt in attempts], ["preempted", "succeeded"])
+        self.assertGreaterEqual(attempts[1]["resume_step"], 12)
+
     def test_a_lost_rank_costs_an_attempt_and_nothing_else(self):
         left_behind = lambda: set(pathlib.Path("/dev/shm").glob("osc_sm*"))
         before = left_behind()
