@@ -35,7 +35,16 @@ compdef _sarsweep sarsweep
 
 constexpr const char* kFish =
     R"fish(# sarsweep completion fish > ~/.config/fish/completions/sarsweep.fish
-complete -c sarsweep -a '(sarsweep complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+function __sarsweep
+  set -l words (commandline -opc)
+  set -l found ($words[1] complete -- $words[2..] (commandline -ct) 2>/dev/null)
+  if set -q found[1]
+    string join \n -- $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -c sarsweep -f -a '(__sarsweep)'
 )fish";
 
 // By the name of an option or of a positional argument.
