@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "trainer/core/images/amplitude.h"
+#include "trainer/core/metrics/clip_rank.h"
 
 namespace sarsweep::trainer {
 
@@ -22,6 +24,7 @@ struct EvaluationInput {
   std::vector<AmplitudeImage> vae_pass;  // the real images through the run's own VAE; may be empty
   Stretch stretch;                       // the protocol's amplitude domain, for both sides
   nlohmann::json protocol;               // resolved block with "hash"
+  std::optional<ClipEmbeddings> clip;    // of the protocol's judge, where it names one
 };
 
 // The result document (docs/evaluation.md): n, labels, kl_pooled, kl_label_mean, kl_per_label,
