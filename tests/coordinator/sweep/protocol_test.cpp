@@ -1,8 +1,13 @@
+#include "coordinator/sweep/protocol.h"
+
 #include <gtest/gtest.h>
 
 #include "coordinator/sweep/expand.h"
+#include "coordinator/sweep/yaml_reader.h"
+#include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "schema/config/fields.h"
+#include "schema/config/shipped_protocols.h"
 #include "tests/coordinator/sweep/sweep_text.h"
 
 namespace sarsweep::coordinator {
@@ -22,6 +27,27 @@ TEST(Protocol, ShippedBlocksHoldLegalValues) {
       ASSERT_TRUE(block.contains(key)) << name << " lacks " << key;
       EXPECT_EQ(config::check_value(field, block[key]).value_or(""), "") << name << " " << key;
     }
+  }
+}
+
+// The files are read by a reader of their own, which must not understand them otherwise than YAML
+// is.
+TEST(Protocol, ShippedFilesMeanWhatYamlSays) {
+  for (const char* name : {"sar-v1", "mini-v1"}) {
+    const std::string text =
+        read_file(std::string(SARSWEEP_SOURCE_DIR "/schema/config/protocols/") + name + ".yaml");
+    sweep::Diagnostics diagnostics(name, text);
+    const std::optional<sweep::YamlNode> root = sweep::read_yaml(text, diagnostics);
+    ASSERT_TRUE(root && !diagnostics.has_errors()) << name;
+    EXPECT_EQ(config::shipped_protocols().at(name), sweep::to_json(*root)) << name;
+  }
+  EXPECT_EQ(sweep::protocol_names(), (std::vector<std::string>{"mini-v1", "sar-v1"}));
+}
+
+TEST(Protocol, AFileThatIsNoneIsRefused) {
+  for (const char* text :
+       {"bins:256\n", "bins: 256\nbins: 8\n", "a b: 1\n", "a: {b: 1}\n", "a: b c\n"}) {
+    EXPECT_THROW(config::parse_protocol_file(text, "test"), Error) << text;
   }
 }
 
