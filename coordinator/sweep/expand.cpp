@@ -69,7 +69,10 @@ class Provenance {
       const sweep::SharedSetting& setting = settings[i];
       if (setting == nullptr || !setting->value.json().is_string()) continue;
       if (cell.config.at(config::fields()[i]).is_null()) continue;
-      if (setting->value.json().get_ref<const std::string&>().front() == '/') continue;
+      const std::string& text = setting->value.json().get_ref<const std::string&>();
+      const auto& words = config::fields()[i].choices;
+      if (std::find(words.begin(), words.end(), text) != words.end() || text.front() == '/')
+        continue;
       bases[setting->field] = setting->from_set ? source_.cwd : source_.dir;
     }
     if (path_bases_.is_null() || path_bases_.json() != bases) {

@@ -103,11 +103,13 @@ Fault size_fault(const json& value) {
 
 Fault list_fault(const Field& field, const json& value) {
   if (!value.is_array()) return type_fault("a list", value);
-  const bool numbers = field.default_value.is_array() && !field.default_value.empty() &&
-                       field.default_value.front().is_number();
-  if (numbers && value.size() != field.default_value.size()) {
+  const bool shown = field.default_value.is_array() && !field.default_value.empty() &&
+                     field.default_value.front().is_number();
+  const bool numbers = shown || field.low;
+  if (shown && value.size() != field.default_value.size()) {
     return fmt::format("must hold {} numbers (got {})", field.default_value.size(), value.size());
   }
+  if (numbers && value.empty()) return "must hold a number (got an empty list)";
   for (const json& item : value) {
     if (numbers ? !item.is_number() : !item.is_string()) {
       return fmt::format("must be a list of {} (it holds {})", numbers ? "numbers" : "texts",
@@ -221,7 +223,7 @@ std::string example(const Field& field) {
   const json& usual = field.default_value;
   if (!usual.is_null() && !usual.empty()) return "for example " + display(usual);
   switch (field.type) {
-    case FieldType::list: return "for example [one, two]";
+    case FieldType::list: return field.low ? "for example [1, 2]" : "for example [one, two]";
     case FieldType::map: return "for example {\"from\": \"to\"}";
     case FieldType::path:
     case FieldType::model: return "for example ../folder";

@@ -27,7 +27,7 @@ enum class FieldType {
   interval,  // updates, or "2epochs"
   duration,  // "12h", "1h30m" (duration.h)
   size,      // "70GiB" (size.h)
-  list,      // of numbers or strings; the default shows which
+  list,      // of numbers where the default is, or where there are bounds; else of strings
   map,       // string to string
   model,     // a path, or {run: [SWEEP/]NAME, checkpoint: best|last}
   stretch    // none | mean3sigma | sqrt | log | {lo, hi}
@@ -41,7 +41,7 @@ struct Field {
       {};  // "rank/2", "auto": for people; empty if default_value says it
   FieldClass field_class = FieldClass::science;
   std::vector<std::string> choices =
-      {};  // of a choice: all; of an integer: words it may be instead
+      {};  // of a choice: all; of an integer or a path: words it may be instead
   std::optional<double> low = {},
                         high = {};  // inclusive bounds of numbers, also of those in a list
   bool low_open = false;            // the lower bound itself is excluded

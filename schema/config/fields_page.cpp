@@ -45,6 +45,7 @@ std::string legal(const Field& field) {
   if (field.low) range = (field.low_open ? "> " : "≥ ") + bound(*field.low);
   if (field.high) range += (range.empty() ? "≤ " : ", ≤ ") + bound(*field.high);
   if (!range.empty()) text += (text.empty() ? "" : " or ") + range;
+  if (!field.choices.empty() && field.type == FieldType::path) text += " or a path";
   if (!field.choices.empty() && field.type == FieldType::choice) return text;
   if (!field.supported_choices.empty()) {
     text += fmt::format("{}only {} now", text.empty() ? "" : "; ",

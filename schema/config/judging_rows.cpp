@@ -101,11 +101,6 @@ std::vector<Field> protocol_overrides() {
     return Field{
         .name = name, .type = type, .default_text = kProtocol, .field_class = judge, .help = help};
   };
-  const auto later = [&](std::string_view name, FieldType type, std::string_view help) {
-    Field field = row(name, type, help);
-    field.supported = false;
-    return field;
-  };
   const auto one_of = [&](std::string_view name, std::vector<std::string> choices,
                           std::string_view help) {
     Field field = row(name, choice, help);
@@ -119,6 +114,12 @@ std::vector<Field> protocol_overrides() {
     field.high = high;
     return field;
   };
+  Field bits = between("eval.bits", integer, 8, 16, "bits both sides are rounded to");
+  bits.supported_choices = {"8", "16"};
+  Field masks = row("eval.masks", path,
+                    "where texture is measured: in the masks of a folder or COCO file, in the "
+                    "region found by builtin, or anywhere");
+  masks.choices = {"builtin"};
   return {
       row("eval.split", text, "the split that is evaluated"),
       between("eval.per_label", integer, 1, 1e6, "images of each label, at most"),
@@ -129,17 +130,23 @@ std::vector<Field> protocol_overrides() {
       between("eval.seeds_per_image", integer, 1, 100, "pictures made for each image"),
       row("eval.stretch", stretch, "the amplitude domain of every metric"),
       one_of("eval.gray", {"mean", "luma", "first"}, "how colour pictures become one channel"),
-      between("eval.bits", integer, 8, 16, "bit depth of generated pictures"),
+      bits,
       between("eval.bins", integer, 2, 65536, "bins of the amplitude histograms"),
       one_of("eval.smoothing", {"eps", "half"},
              "what is added to a bin: a tiny number or one half"),
       between("eval.saturation", number, 0, 1, "amplitudes above this are counted apart"),
-      later("eval.rank_pool", text, "the captions that a picture's caption is ranked among"),
-      later("eval.rank_ties", text, "how equal similarities share a rank"),
-      later("eval.glcm_levels", integer, "grey levels of the co-occurrence matrix"),
-      later("eval.glcm_angles", list, "angles of the co-occurrence matrix"),
-      later("eval.glcm_distances", list, "distances of the co-occurrence matrix"),
-      later("eval.masks", text, "masks that limit where metrics look"),
+      between("eval.rank_pool", integer, 2, 1000,
+              "captions of a pool that a picture's own one is ranked in"),
+      one_of("eval.rank_mode", {"expected", "shuffle", "within_label"},
+             "the pools: all there are, one partition, or all within the label"),
+      one_of("eval.rank_ties", {"strict", "mid", "pessimistic"},
+             "how equal similarities share a rank"),
+      between("eval.glcm_levels", integer, 2, 256, "grey levels of the co-occurrence matrix"),
+      between("eval.glcm_angles", list, 0, 179,
+              "angles of the co-occurrence matrix, in whole degrees"),
+      between("eval.glcm_distances", list, 1, 32,
+              "distances of the co-occurrence matrix, in whole pixels"),
+      masks,
   };
 }
 

@@ -15,6 +15,13 @@ namespace {
 
 using nlohmann::json;
 
+// Three runs that differ in one line of their eval block.
+ExpandedSweep with_base(const std::string& a, const std::string& b, const std::string& c) {
+  return expand_text(
+      "version: 1\nsweep: demo\nbase: {model.path: m, data.path: d}\nruns:\n  a: {eval: {" + a +
+      "}}\n  b: {eval: {" + b + "}}\n  c: {eval: {" + c + "}}\n");
+}
+
 TEST(Protocol, ShippedBlocksHoldLegalValues) {
   for (const char* name : {"sar-v1", "mini-v1"}) {
     const json block = resolve_protocol({{"eval.protocol", name}});
@@ -49,6 +56,16 @@ TEST(Protocol, AFileThatIsNoneIsRefused) {
        {"bins:256\n", "bins: 256\nbins: 8\n", "a b: 1\n", "a: {b: 1}\n", "a: b c\n"}) {
     EXPECT_THROW(config::parse_protocol_file(text, "test"), Error) << text;
   }
+}
+
+TEST(Protocol, MasksAreAPathOrAWord) {
+  const ExpandedSweep sweep =
+      with_base("masks: masks/sam", "masks: builtin", "masks: /data/m.json");
+  EXPECT_EQ(remarks(sweep), "");
+  EXPECT_EQ(sweep.runs.at(0).path_bases.json().at("eval.masks"), "/lab/sweeps");
+  EXPECT_FALSE(sweep.runs.at(1).path_bases.json().contains("eval.masks"));
+  EXPECT_FALSE(sweep.runs.at(2).path_bases.json().contains("eval.masks"));
+  EXPECT_EQ(resolve_protocol(sweep.runs.at(1).config.flat())["masks"], "builtin");
 }
 
 TEST(Protocol, TheDefaultIsThePapers) {

@@ -58,6 +58,11 @@ TEST(Fields, AWrongValueNamesWhatIsLegal) {
   EXPECT_EQ(fault("train.noise_offset", 3), "must be between 0 and 1 (got 3)");
   EXPECT_EQ(fault("data.label_column", 5), "must be a text (got the number 5)");
   EXPECT_EQ(fault("train.betas", json::array({0.9})), "must hold 2 numbers (got 1)");
+  EXPECT_EQ(fault("eval.glcm_angles", json::array()), "must hold a number (got an empty list)");
+  EXPECT_EQ(fault("eval.glcm_angles", json::array({0, 180})),
+            "must be between 0 and 179 (got 180)");
+  EXPECT_EQ(fault("eval.glcm_distances", json::array({"one"})),
+            "must be a list of numbers (it holds the text 'one')");
   EXPECT_EQ(fault("prompt.replace", json{{"a", 1}}), "'a' must be a text (got the number 1)");
   EXPECT_EQ(fault("model.path", json{{"ron", "x"}}),
             "has the unknown key 'ron'; legal: run, checkpoint");
@@ -87,6 +92,8 @@ TEST(Fields, EveryRefusalProposesACure) {
   EXPECT_EQ(proposal("eval.every", 100), "leave it out");
   EXPECT_EQ(proposal("data.stretch", "mean3sigm"), "did you mean 'mean3sigma'?");
   EXPECT_EQ(proposal("data.path", 3), "for example ../folder");
+  EXPECT_EQ(proposal("eval.glcm_distances", 3), "for example [1, 2]");
+  EXPECT_EQ(proposal("eval.bits", 12), "write 8");
 }
 
 TEST(Fields, RightValuesOfEveryTypePass) {
@@ -100,6 +107,8 @@ TEST(Fields, RightValuesOfEveryTypePass) {
   EXPECT_EQ(fault("model.path", json{{"run", "tiny-base/unet"}}), "");
   EXPECT_EQ(fault("unet.lr", json()), "");
   EXPECT_EQ(fault("train.steps", 1e3), "");
+  EXPECT_EQ(fault("eval.glcm_angles", json::array({0, 90, 135.0})), "");
+  EXPECT_EQ(fault("eval.masks", "builtin"), "");
 }
 
 TEST(Fields, WhatThisVersionLeavesOutIsRefusedWithASentence) {
