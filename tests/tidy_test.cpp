@@ -34,6 +34,8 @@ const std::vector<Rule> kIncludes = {
     {"<yaml-cpp/", {"coordinator/sweep/"}},
     {"<png.h>", {"trainer/core/"}},
     {"<tiff", {"trainer/core/"}},
+    {"<unsupported/Eigen/", {"trainer/core/metrics/"}},
+    {"<Eigen/", {"trainer/core/metrics/"}},
     {"<CLI/",
      {"coordinator/cli/", "coordinator/main.cpp", "worker/main.cpp", "trainer/torch/main.cpp",
       "trainer/torch/commands/", "tests/load/main.cpp"}},
