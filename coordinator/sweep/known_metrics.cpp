@@ -9,20 +9,29 @@
 namespace sarsweep::sweep {
 namespace {
 
-constexpr std::array<std::string_view, 40> kProduced = {
+constexpr std::array<std::string_view, 49> kProduced = {
     "eval/kl_pooled",
     "eval/kl_label_mean",
     "eval/jsd_pooled",
     "eval/wasserstein1_pooled",
     "eval/saturation_real",
     "eval/saturation_generated",
+    "eval/glcm_distance",
+    "eval/enl_real_amplitude",
+    "eval/enl_real_intensity",
+    "eval/enl_generated_amplitude",
+    "eval/enl_generated_intensity",
     "eval/n",
-    "eval/vae_pass_kl_pooled",
     "eval/floor_kl_pooled",
+    "eval/floor_jsd_pooled",
+    "eval/floor_wasserstein1_pooled",
+    "eval/floor_glcm_distance",
     "eval/autocorrelation_real_1",
     "eval/autocorrelation_real_4",
     "eval/autocorrelation_generated_1",
     "eval/autocorrelation_generated_4",
+    "eval/vae_pass_kl_pooled",
+    "eval/vae_pass_saturation",
     "eval/vae_pass_autocorrelation_1",
     "eval/vae_pass_autocorrelation_4",
     "val/loss",
@@ -51,8 +60,8 @@ constexpr std::array<std::string_view, 40> kProduced = {
     "sys/gpu_mem",
     "sys/rss",
 };
-constexpr std::array<std::string_view, 5> kLater = {
-    "eval/clip_rank", "eval/glcm_distance", "eval/cosine", "eval/enl_generated", "eval/enl_real"};
+constexpr std::array<std::string_view, 4> kLater = {"eval/clip_rank", "eval/clip_rank_strict",
+                                                    "eval/cosine", "eval/cosine_real"};
 
 }  // namespace
 

@@ -25,25 +25,26 @@ struct EvaluationInput {
   Stretch stretch;                       // the protocol's amplitude domain, for both sides
   nlohmann::json protocol;               // resolved block with "hash"
   std::optional<ClipEmbeddings> clip;    // of the protocol's judge, where it names one
+  std::vector<std::string> warnings;     // of reading the pictures; the result repeats them
+  int threads = 1;                       // the result does not depend on them
 };
 
-// The result document (docs/evaluation.md): n, labels, kl_pooled, kl_label_mean, kl_per_label,
-// jsd_pooled, wasserstein1_pooled, saturation_real, saturation_generated, floor{…}, images[…],
-// autocorrelation_real{"1","4"}, autocorrelation_generated, vae_pass{kl_pooled, autocorrelation}.
-// Metrics this version does not compute are null. Warnings (labels under 10, …) in "warnings".
-// A value that cannot be computed (a side without any unsaturated pixel) is null with a warning.
-// Throws Error(invalid): no pairs, unequal counts, a picture with non-finite or negative samples.
+// The result document (docs/evaluation.md names every key). What cannot be computed is null, with a
+// warning where that is unexpected: a side without any unsaturated pixel, pictures without a window
+// inside their mask, a judge without embeddings. Throws Error(invalid): no pairs, unequal counts, a
+// picture with non-finite or negative samples, a protocol value no metric can honour; and as
+// MaskFiles and rank_captions do.
 nlohmann::json evaluate(const EvaluationInput& input);
 
 // The protocol's hash, which also covers the evaluation images and captions (`data_digest`:
-// items_digest of trainer/core/data/dataset.h) and this code's metric version. The keys "name" and
-// "hash" are left out.
+// items_digest of trainer/core/data/dataset.h), the files that `masks` names and this code's metric
+// version. The keys "name" and "hash" are left out. Throws as MaskFiles does.
 std::string protocol_hash(const nlohmann::json& protocol, const std::string& data_digest,
                           int resolution);
 
-// The protocol `sar-v1` as far as metrics need it: what an evaluation of two folders uses by
-// itself.
-nlohmann::json default_protocol();
+// What can be known to be wrong with a protocol before any picture exists. Throws Error(invalid) or
+// Error(not_found) with the field eval.<key>.
+void check_protocol(const nlohmann::json& protocol);
 
 // The protocol's `stretch` (and `stretch_scope`, "dataset" where absent) measured on these images.
 // Inside a run prefer measured_stretch (dataset.h) with the protocol's stretch: then a run trained

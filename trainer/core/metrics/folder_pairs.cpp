@@ -9,6 +9,7 @@
 #include "schema/base/digest.h"
 #include "schema/base/error.h"
 #include "trainer/core/data/image_folder.h"
+#include "trainer/core/metrics/in_parallel.h"
 
 namespace sarsweep::trainer {
 namespace {
@@ -116,10 +117,41 @@ std::string digest_of(const std::vector<Match>& matches) {
   return digest.hex();
 }
 
+// Bits of a stored integer sample; 0: floating.
+int stored_bits(const Picture& picture) {
+  const PictureFile file{picture.path};
+  const ImageInfo info = read_image_info(file.read(), file.name());
+  return info.floating ? 0 : info.bits;
+}
+
+// The fewer bits, where 0 is the most there is.
+int coarser(int a, int b) { return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b); }
+
+struct Depths {
+  int real = 0, generated = 0;
+};
+
+void warn_of_bits(const std::vector<Depths>& depths, const json& protocol,
+                  std::vector<std::string>& warnings) {
+  Depths side;
+  for (const Depths& pair : depths) {
+    side.real = coarser(side.real, pair.real);
+    side.generated = coarser(side.generated, pair.generated);
+  }
+  const int coarse = coarser(side.real, side.generated);
+  if (side.real == side.generated || protocol.value("bits", json()) == coarse) return;
+  const auto name = [](int bits) { return bits == 0 ? "float" : std::to_string(bits) + "-bit"; };
+  warnings.push_back(fmt::format(
+      "real pictures are {}, generated ones {}: bins that {} bits cannot reach count as "
+      "a difference; judge by a protocol with bits: {}",
+      name(side.real), name(side.generated), coarse, coarse));
+}
+
 }  // namespace
 
 EvaluationInput load_folder_pairs(const fs::path& real, const fs::path& generated,
-                                  const json& protocol) {
+                                  const json& protocol, int threads) {
+  check_protocol(protocol);
   const std::vector<Picture> real_pictures = list_pictures(real);
   const std::vector<Picture> generated_pictures = list_pictures(generated);
   const std::vector<Match> matches = match(real_pictures, generated_pictures);
@@ -127,13 +159,18 @@ EvaluationInput load_folder_pairs(const fs::path& real, const fs::path& generate
   const Gray gray =
       parse_gray(gray_value.is_string() ? gray_value.get<std::string>() : gray_value.dump());
   EvaluationInput input;
+  input.threads = threads;
+  input.pairs.resize(matches.size());
+  std::vector<Depths> depths(matches.size());
+  in_parallel(matches.size(), threads, [&](std::size_t i) {
+    const auto& [real_picture, generated_picture] = matches[i];
+    input.pairs[i] = {real_picture->file_name, real_picture->label, generated_picture->seed,
+                      amplitude_of(*real_picture, gray), amplitude_of(*generated_picture, gray)};
+    depths[i] = {stored_bits(*real_picture), stored_bits(*generated_picture)};
+  });
   std::vector<const AmplitudeImage*> images;
-  for (const auto& [real_picture, generated_picture] : matches) {
-    input.pairs.push_back({real_picture->file_name, real_picture->label, generated_picture->seed,
-                           amplitude_of(*real_picture, gray),
-                           amplitude_of(*generated_picture, gray)});
-  }
   for (const EvaluationPair& pair : input.pairs) images.push_back(&pair.real);
+  warn_of_bits(depths, protocol, input.warnings);
   input.stretch = protocol_stretch(protocol, images);
   input.protocol = protocol;
   input.protocol["hash"] =

@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include "schema/base/atomic_file.h"
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
+#include "schema/config/shipped_protocols.h"
 #include "trainer/core/metrics/folder_pairs.h"
 #include "trainer/torch/commands/commands.h"
 #include "trainer/torch/files/model_source.h"
@@ -19,11 +21,17 @@ namespace sarsweep::trainer {
 namespace {
 
 struct Options {
-  std::filesystem::path real, generated, protocol, model, out;
+  std::filesystem::path real, generated, protocol = "sar-v1", model, out;
 };
 
+// A shipped protocol's name, or a file.
 nlohmann::json read_protocol(const std::filesystem::path& file) {
-  if (file.empty()) return default_protocol();
+  const auto shipped = config::shipped_protocols().find(file.string());
+  if (shipped != config::shipped_protocols().end()) {
+    nlohmann::json protocol = shipped->second;
+    protocol["name"] = shipped->first;
+    return protocol;
+  }
   nlohmann::json protocol = parse_json(read_file(file), file.string());
   if (!protocol.is_object()) {
     throw Error(ErrorCode::invalid, fmt::format("{}: a protocol is a JSON object", file.string()));
@@ -60,17 +68,18 @@ void add_vae_pass(EvaluationInput& input, const Autoencoder& vae) {
 
 void run_evaluate(const Options& options) {
   require_place(options.out);
-  EvaluationInput input =
-      load_folder_pairs(options.real, options.generated, read_protocol(options.protocol));
+  EvaluationInput input = load_folder_pairs(options.real, options.generated,
+                                            read_protocol(options.protocol), at::get_num_threads());
   if (!options.model.empty()) add_vae_pass(input, load_model(options.model).pipeline.vae);
   const nlohmann::json result = evaluate(input);
   write_file_atomically(options.out, result.dump(1) + "\n");
   for (const nlohmann::json& warning : result["warnings"]) {
     std::cerr << "warning: " << warning.get<std::string>() << '\n';
   }
-  std::cout << fmt::format("n {}  kl_pooled {}  floor {}  {}\n", result["n"].dump(),
-                           result["kl_pooled"].dump(), result["floor"]["kl_pooled"].dump(),
-                           options.out.string());
+  std::cout << fmt::format("n {}  kl_pooled {} (floor {})  glcm_distance {} (floor {})  {}\n",
+                           result["n"].dump(), result["kl_pooled"].dump(),
+                           result["floor"]["kl_pooled"].dump(), result["glcm_distance"].dump(),
+                           result["floor"]["glcm_distance"].dump(), options.out.string());
 }
 
 }  // namespace
@@ -82,7 +91,8 @@ void add_evaluate(CLI::App& app, int& exit_code) {
   command->add_option("--real", options->real, "folder of real pictures")->required();
   command->add_option("--generated", options->generated, "folder of generated pictures")
       ->required();
-  command->add_option("--protocol", options->protocol, "resolved protocol, JSON (default: sar-v1)");
+  command->add_option("--protocol", options->protocol,
+                      "sar-v1 (the default), mini-v1, or a resolved protocol, JSON");
   command->add_option(
       "--model", options->model,
       "a diffusers folder, or a checkpoint of a run: also measure the real pictures "

@@ -1,5 +1,6 @@
 #include "trainer/torch/jobs/evaluation_stage.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "schema/base/error.h"
 #include "schema/protocol/run_dir.h"
 #include "trainer/core/metrics/evaluation.h"
+#include "trainer/core/metrics/flat_metrics.h"
 #include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/sampling/sampler.h"
 
@@ -97,6 +99,7 @@ class Evaluation {
         invertible_ ? protocol_stretch(protocol_.block, options, data_.stretch()) : Stretch{};
     protocol_.block["hash"] = protocol_hash(protocol_.block, data_.digest(), options.resolution);
     input_.protocol = protocol_.block;
+    input_.threads = at::get_num_threads();
   }
 
   json judge() {
@@ -177,28 +180,6 @@ class Evaluation {
   EvaluationInput input_;
 };
 
-// Every number of the result's top level, and those of its small tables that curves are drawn of.
-json flat_metrics(const json& result, const std::string& prefix) {
-  json values = json::object();
-  for (const auto& [key, value] : result.items()) {
-    if (value.is_number()) values[prefix + "/" + key] = value;
-  }
-  const auto spread = [&](const json& table, const std::string& name) {
-    if (!table.is_object()) return;
-    for (const auto& [lag, value] : table.items()) {
-      if (value.is_number()) values[prefix + "/" + name + "_" + lag] = value;
-    }
-  };
-  spread(result.value("autocorrelation_real", json()), "autocorrelation_real");
-  spread(result.value("autocorrelation_generated", json()), "autocorrelation_generated");
-  const json pass = result.value("vae_pass", json());
-  if (pass.is_object()) {
-    spread(pass, "vae_pass");
-    spread(pass.value("autocorrelation", json()), "vae_pass_autocorrelation");
-  }
-  return values;
-}
-
 }  // namespace
 
 void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions& options,
@@ -227,6 +208,7 @@ void require_evaluable(const RunContext& run, const DataOptions& options, const 
   const json& block = run.file().protocol;
   if (block.is_null()) return;
   const Protocol protocol = parse_protocol(block, {}, options.resolution);
+  check_protocol(block);
   std::set<std::string> splits = {protocol.split};
   if (run.stages().eval_every.amount > 0) splits.insert("val");
   for (const std::string& split : splits) {

@@ -8,6 +8,8 @@
 
 #include "schema/base/error.h"
 #include "schema/base/philox.h"
+#include "schema/config/shipped_protocols.h"
+#include "tests/trainer/core/metrics/speckle.h"
 #include "tests/trainer/core/temp_folder.h"
 #include "trainer/core/metrics/folder_pairs.h"
 
@@ -19,13 +21,7 @@ using testing::HasSubstr;
 
 // Rayleigh speckle with sigma 1 per component, times `gain`.
 AmplitudeImage speckle(std::uint64_t index, double gain = 1) {
-  const RandomStream random(7, "test", index);
-  AmplitudeImage image{32, 32, {}};
-  for (std::uint64_t i = 0; i < 1024; ++i) {
-    image.pixels.push_back(
-        static_cast<float>(gain * std::hypot(random.normal(2 * i), random.normal(2 * i + 1))));
-  }
-  return image;
+  return rayleigh_image(32, 32, index, gain);
 }
 
 AmplitudeImage smoothed(const AmplitudeImage& image) {
@@ -60,9 +56,13 @@ TEST(Evaluation, OfTheSameStatisticsLiesAtTheFloor) {
   EXPECT_GT(result["floor"]["kl_pooled"].get<double>(), 0);
   EXPECT_TRUE(result["warnings"].empty());
   EXPECT_TRUE(result["vae_pass"].is_null());
-  for (const char* later : {"glcm", "clip_rank", "enl_real", "spectrum_generated", "cosine"}) {
-    EXPECT_TRUE(result.contains(later) && result[later].is_null()) << later;
+  for (const char* key : {"clip_judge", "clip_rank", "clip_rank_per_label", "cosine"}) {
+    EXPECT_TRUE(result.contains(key) && result[key].is_null()) << key;
   }
+  EXPECT_LT(result["glcm_distance"].get<double>(),
+            2 * result["floor"]["glcm_distance"].get<double>());
+  EXPECT_NEAR(result["enl_real"]["intensity"].get<double>(), 1, 0.1);
+  EXPECT_EQ(result["spectrum_generated"].size(), 32U);
 }
 
 TEST(Evaluation, OfADarkerSetIsFarAboveTheFloor) {
@@ -82,6 +82,8 @@ TEST(Evaluation, HistogramsOfTheImagesAddUpToEveryPixel) {
     EXPECT_NEAR(kept, 1024 * (1 - row["saturation_real"].get<double>()), 1e-6);
     EXPECT_GT(row["kl"].get<double>(), 0);
     EXPECT_TRUE(row["rank_mid"].is_null());
+    EXPECT_GT(row["glcm"]["contrast"].get<double>(), 0);
+    EXPECT_EQ(row["glcm_values"]["entropy"]["real"].size(), 14U);
   }
   EXPECT_EQ(result["images"][2]["seed"], 2);
 }
@@ -173,7 +175,8 @@ class Folders : public testing::Test {
     folder_.write(side + "/metadata.jsonl", lines);
   }
   EvaluationInput load() {
-    return load_folder_pairs(folder_.path() / "real", folder_.path() / "made", default_protocol());
+    return load_folder_pairs(folder_.path() / "real", folder_.path() / "made",
+                             config::shipped_protocols().at("sar-v1"));
   }
   TempFolder folder_;
 };

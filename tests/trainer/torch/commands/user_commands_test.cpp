@@ -290,6 +290,10 @@ TEST_F(UserCommands, EvaluateMeasuresTwoFoldersAndTheVaePass) {
   json without = first;
   without["vae_pass"] = nullptr;
   EXPECT_EQ(without, plain);  // the pass changes nothing else, the protocol's hash included
+  EXPECT_EQ(evaluate("named.json", {"--protocol", "sar-v1"}), plain);
+  EXPECT_NE(evaluate("mini.json", {"--protocol", "mini-v1"})["protocol_hash"],
+            plain["protocol_hash"]);
+  EXPECT_EQ(plain["glcm_windows"]["real"]["images"], 22);
 }
 
 TEST_F(UserCommands, EvaluateRefusesBadInput) {
@@ -309,7 +313,7 @@ TEST_F(UserCommands, EvaluateRefusesBadInput) {
   refused(real, data() + "/train/metadata.jsonl", "no such folder");
   refused(real, generated, "not a file in a folder that exists", {"--out", path("no/r.json")});
   refused(real, generated, "words.json", {"--protocol", written("words.json", "bins: 3")});
-  refused(real, generated, "bins 1 must be 2 to 65536",
+  refused(real, generated, "bins 1 must be a whole number from 2 to 65536",
           {"--protocol", written("bins.json", R"({"bins": 1})")});
   refused(real, generated, "nowhere", {"--model", path("nowhere")});
   refused(real, generated, "stretch can be undone",
