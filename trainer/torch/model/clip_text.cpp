@@ -3,60 +3,23 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/sigmoid.h>
 #include <ATen/ops/where.h>
 
 #include <c10/core/GradMode.h>
 
-#include "trainer/torch/model/attention.h"
+#include "trainer/torch/model/clip_layer.h"
 #include "trainer/torch/model/norm.h"
 
 namespace sarsweep::trainer {
 namespace {
 
-Attention::Options attention_options(const ClipTextConfig& config) {
-  Attention::Options options;
-  options.width = config.hidden_size;
-  options.context_width = config.hidden_size;
-  options.heads = config.num_attention_heads;
-  options.qkv_bias = true;
-  options.projections = {"q_proj", "k_proj", "v_proj", "out_proj"};
-  return options;
-}
-
-struct EncoderLayer {
-  EncoderLayer(Component& owner, const std::string& name, const ClipTextConfig& config)
-      : layer_norm1(owner, name + ".layer_norm1", config.hidden_size, config.layer_norm_eps),
-        self_attn(owner, name + ".self_attn", attention_options(config)),
-        layer_norm2(owner, name + ".layer_norm2", config.hidden_size, config.layer_norm_eps),
-        fc1(owner.add_linear(name + ".mlp.fc1", config.hidden_size, config.intermediate_size,
-                             true)),
-        fc2(owner.add_linear(name + ".mlp.fc2", config.intermediate_size, config.hidden_size,
-                             true)),
-        quick(config.hidden_act == "quick_gelu") {}
-
-  at::Tensor operator()(const at::Tensor& x) const {
-    const at::Tensor normed = layer_norm1(x);
-    const at::Tensor h = x + self_attn(normed, normed, Mask::causal);
-    const at::Tensor inner = (*fc1)(layer_norm2(h));
-    const at::Tensor active = quick ? inner * at::sigmoid(inner * 1.702) : at::gelu(inner);
-    return h + (*fc2)(active);
-  }
-
-  LayerNorm layer_norm1;
-  Attention self_attn;
-  LayerNorm layer_norm2;
-  const Layer *fc1, *fc2;
-  bool quick;  // x·σ(1.702x) instead of the exact GELU
-};
-
-std::vector<EncoderLayer> make_layers(Component& owner, const ClipTextConfig& config) {
-  std::vector<EncoderLayer> layers;
-  for (int i = 0; i < config.num_hidden_layers; ++i) {
-    layers.emplace_back(owner, "text_model.encoder.layers." + std::to_string(i), config);
-  }
-  return layers;
+ClipLayerOptions layer_options(const ClipTextConfig& config) {
+  return {.width = config.hidden_size,
+          .mlp_width = config.intermediate_size,
+          .heads = config.num_attention_heads,
+          .eps = config.layer_norm_eps,
+          .quick_gelu = config.hidden_act == "quick_gelu",
+          .mask = Mask::causal};
 }
 
 }  // namespace
@@ -67,7 +30,8 @@ struct ClipText::Layers {
                                    {config.vocab_size, config.hidden_size})),
         positions(owner.add_parameter("text_model.embeddings.position_embedding.weight",
                                       {config.max_position_embeddings, config.hidden_size})),
-        encoder(make_layers(owner, config)),
+        encoder(make_clip_layers(owner, "text_model.encoder.layers", config.num_hidden_layers,
+                                 layer_options(config))),
         final_norm(owner, "text_model.final_layer_norm", config.hidden_size, config.layer_norm_eps),
         projection(config.projection_dim == 0
                        ? nullptr
@@ -75,7 +39,7 @@ struct ClipText::Layers {
                                           config.projection_dim, false)) {}
 
   at::Tensor tokens, positions;
-  std::vector<EncoderLayer> encoder;
+  std::vector<ClipLayer> encoder;
   LayerNorm final_norm;
   const Layer* projection;
 };
@@ -93,7 +57,7 @@ ClipText::~ClipText() = default;
 TextFeatures ClipText::forward(const at::Tensor& ids, at::ScalarType type) const {
   at::Tensor x = (embed(ids) + layers_->positions.narrow(0, 0, ids.size(1))).to(type);
   for (std::size_t i = 0; i + 1 < layers_->encoder.size(); ++i) {
-    const EncoderLayer& layer = layers_->encoder[i];
+    const ClipLayer& layer = layers_->encoder[i];
     x = run_block(activations_, x, [&layer](const at::Tensor& h) { return layer(h); });
   }
   TextFeatures features{x, {}};
