@@ -2,22 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "schema/base/error.h"
+#include "trainer/core/config/config_reader.h"
 
 namespace sarsweep::trainer {
 namespace {
 
 using nlohmann::json;
-
-// One key of a config.json that must have the only value this program computes. `fallback` is what
-// diffusers assumes where the key is absent.
-struct FixedKey {
-  const char* key;
-  json required;
-  json fallback;
-};
 
 const std::vector<FixedKey>& unet_fixed_keys() {
   static const std::vector<FixedKey> keys = {
@@ -66,118 +56,6 @@ const std::vector<FixedKey>& vae_fixed_keys() {
                                              {"mid_block_add_attention", true, true}};
   return keys;
 }
-
-// Reads the keys of one config.json; every refusal names the file's kind, the key and the value.
-class ConfigReader {
- public:
-  ConfigReader(const json& document, const char* what) : document_(document), what_(what) {
-    if (!document.is_object()) refuse("is no JSON object");
-  }
-
-  [[noreturn]] void refuse(const std::string& why) const {
-    throw Error(ErrorCode::invalid, fmt::format("{} configuration: {}", what_, why));
-  }
-
-  int integer(const char* key, int low = 1) const {
-    const json& value = get(key);
-    if (!value.is_number_integer() || value.get<long long>() < low ||
-        value.get<long long>() > kGreatestInteger) {
-      refuse(fmt::format("{} must be an integer >= {} (got {})", key, low, value.dump()));
-    }
-    return value.get<int>();
-  }
-
-  int integer_or(const char* key, int fallback, int low = 1) const {
-    return has(key) ? integer(key, low) : fallback;
-  }
-
-  double positive_or(const char* key, double fallback) const {
-    if (!has(key)) return fallback;
-    const json& value = get(key);
-    if (!value.is_number() || value.get<double>() <= 0) {
-      refuse(fmt::format("{} must be a positive number (got {})", key, value.dump()));
-    }
-    return value.get<double>();
-  }
-
-  std::string text_or(const char* key, const std::string& fallback) const {
-    if (!has(key)) return fallback;
-    if (!get(key).is_string())
-      refuse(fmt::format("{} must be text (got {})", key, get(key).dump()));
-    return get(key).get<std::string>();
-  }
-
-  std::vector<int> integers(const char* key) const {
-    const json& value = get(key);
-    if (!value.is_array() || value.empty()) {
-      refuse(fmt::format("{} must be a list of integers (got {})", key, value.dump()));
-    }
-    std::vector<int> list;
-    for (const json& item : value) {
-      if (!item.is_number_integer() || item.get<long long>() < 1 ||
-          item.get<long long>() > kGreatestInteger) {
-        refuse(fmt::format("{} must hold integers >= 1 (got {})", key, value.dump()));
-      }
-      list.push_back(item.get<int>());
-    }
-    return list;
-  }
-
-  // A list of `count` integers, or one integer that stands for all of them.
-  std::vector<int> integers_per_level(const char* key, std::size_t count) const {
-    if (!get(key).is_array()) return std::vector<int>(count, integer(key));
-    std::vector<int> list = integers(key);
-    if (list.size() != count) {
-      refuse(fmt::format("{} has {} entries for {} levels", key, list.size(), count));
-    }
-    return list;
-  }
-
-  // Block types of every level, each one of `known`.
-  std::vector<std::string> block_types(const char* key, std::size_t count,
-                                       const std::vector<std::string>& known) const {
-    const json& value = get(key);
-    if (!value.is_array() || value.size() != count) {
-      refuse(fmt::format("{} must name {} blocks (got {})", key, count, value.dump()));
-    }
-    std::vector<std::string> list;
-    for (const json& item : value) {
-      if (std::find(known.begin(), known.end(), item) == known.end()) {
-        refuse(fmt::format("{} holds {}; supported: {}", key, item.dump(), fmt::join(known, ", ")));
-      }
-      list.push_back(item.get<std::string>());
-    }
-    return list;
-  }
-
-  void require_fixed(const std::vector<FixedKey>& keys) const {
-    for (const FixedKey& fixed_key : keys) {
-      const auto found = document_.find(fixed_key.key);
-      const json& value = found == document_.end() ? fixed_key.fallback : *found;
-      const bool null_for_false = value.is_null() && fixed_key.required == false;
-      if (value != fixed_key.required && !null_for_false) {
-        refuse(fmt::format("{} = {} is not supported, only {}", fixed_key.key, value.dump(),
-                           fixed_key.required.dump()));
-      }
-    }
-  }
-
-  bool has(const char* key) const {
-    const auto found = document_.find(key);
-    return found != document_.end() && !found->is_null();
-  }
-
- private:
-  static constexpr long long kGreatestInteger = 1 << 24;
-
-  const json& get(const char* key) const {
-    if (!has(key)) refuse(fmt::format("{} is missing", key));
-    return document_.at(key);
-  }
-
-  const json& document_;
-  const char* what_;
-};
 
 void require_multiple(const ConfigReader& reader, const char* key, const std::vector<int>& widths,
                       int divisor) {
