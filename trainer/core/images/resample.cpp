@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "trainer/core/images/filter_taps.h"
+
 namespace sarsweep::trainer {
 namespace {
 
@@ -13,32 +15,10 @@ constexpr double kLobes = 3;
 double sinc(double x) {
   return x == 0 ? 1 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
 }
-double kernel(double x) { return std::abs(x) < kLobes ? sinc(x) * sinc(x / kLobes) : 0; }
-
-// What one pixel of the result takes of a line: `weights` from `first` on, their sum 1.
-struct Taps {
-  int first = 0;
-  std::vector<double> weights;
-};
+double windowed_sinc(double x) { return std::abs(x) < kLobes ? sinc(x) * sinc(x / kLobes) : 0; }
 
 std::vector<Taps> taps_of(int from, int to) {
-  const double scale = static_cast<double>(from) / to;
-  const double widened = std::max(scale, 1.0);
-  std::vector<Taps> all(static_cast<std::size_t>(to));
-  for (int i = 0; i < to; ++i) {
-    const double centre = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - kLobes * widened + 0.5));
-    const int end = std::min(from, static_cast<int>(centre + kLobes * widened + 0.5));
-    Taps& taps = all[static_cast<std::size_t>(i)];
-    taps.first = first;
-    double sum = 0;
-    for (int x = first; x < end; ++x) {
-      taps.weights.push_back(kernel((x + 0.5 - centre) / widened));
-      sum += taps.weights.back();
-    }
-    for (double& weight : taps.weights) weight /= sum;
-  }
-  return all;
+  return filter_taps({windowed_sinc, kLobes}, from, to);
 }
 
 AmplitudeImage along_columns(const AmplitudeImage& image, int width) {
