@@ -1,10 +1,7 @@
-#include <fmt/format.h>
-
 #include "schema/base/atomic_file.h"
-#include "schema/base/digest.h"
-#include "schema/base/error.h"
 #include "trainer/torch/files/pipeline_folder.h"
 #include "trainer/torch/files/tensor_file.h"
+#include "trainer/torch/files/whole_folder.h"
 #include "trainer/torch/model/pipeline.h"
 
 namespace sarsweep::trainer {
@@ -60,40 +57,8 @@ void write_contents(const Contents& contents, const fs::path& folder) {
   write_document(folder / "model_index.json", contents.configs.at("model_index"));
 }
 
-// Removed with all it holds unless it was renamed before.
-class TemporaryFolder {
- public:
-  explicit TemporaryFolder(const fs::path& target)
-      : path_(target.string() + ".tmp-" + random_hex(4)) {
-    fs::create_directories(path_);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-// Written beside `folder` under a temporary name, then renamed.
-void write_folder(const Contents& contents, const fs::path& folder) try {
-  // "a/b/" names the folder a/b.
-  const fs::path target = folder.has_filename() ? folder : folder.parent_path();
-  if (fs::exists(target) && !fs::is_empty(target)) {
-    throw Error(ErrorCode::conflict, fmt::format("{} exists and is not empty", target.string()));
-  }
-  const TemporaryFolder temporary(target);
-  write_contents(contents, temporary.path());
-  sync_path(temporary.path());
-  fs::rename(temporary.path(), target);  // Replaces an empty folder.
-  sync_path(fs::absolute(target).parent_path());
-} catch (const fs::filesystem_error& error) {
-  throw Error(ErrorCode::internal,
-              fmt::format("cannot write {}: {}", folder.string(), error.what()));
+void write_folder(const Contents& contents, const fs::path& folder) {
+  write_whole_folder(folder, [&](const fs::path& place) { write_contents(contents, place); });
 }
 
 }  // namespace
