@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "schema/base/error.h"
+#include "trainer/torch/clip/clip_files.h"
 #include "trainer/torch/commands/commands.h"
 #include "trainer/torch/files/conversion.h"
 
@@ -19,6 +21,17 @@ const std::map<std::string, FileFormat> kFormats = {{"folder", FileFormat::folde
 const std::map<std::string, DType> kTypes = {
     {"fp16", DType::f16}, {"bf16", DType::bf16}, {"fp32", DType::f32}};
 
+// transformers' folder is the one format that CLIP is written in.
+void convert_clip(const Conversion& conversion, const ClipPlace& place) {
+  if (conversion.format != FileFormat::folder) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("{} is a CLIP model; it is converted to folder alone",
+                            conversion.from.string()));
+  }
+  const DType dtype = conversion.dtype.value_or(stored_dtype(place));
+  save_clip(load_clip(conversion.from).model, conversion.to, dtype);
+}
+
 struct ConvertOptions {
   std::string from, to, format, dtype, config, vocabulary;
 };
@@ -31,7 +44,8 @@ void add_convert(CLI::App& app, int& exit_code) {
       app.add_subcommand("convert", "Writes a model or adapters in another file format.");
   command
       ->add_option("--from", options->from,
-                   "a pipeline folder, a single file, a LoRA file or a checkpoint of a run")
+                   "a pipeline folder, a single file, a LoRA file, a CLIP model of transformers or "
+                   "open_clip, or a checkpoint of a run")
       ->required();
   command->add_option("--to", options->to, "what to write; must not exist")->required();
   command->add_option("--format", options->format, "folder, single-file, kohya-lora or peft-lora")
@@ -51,7 +65,11 @@ void add_convert(CLI::App& app, int& exit_code) {
     if (!options->dtype.empty()) conversion.dtype = kTypes.at(options->dtype);
     conversion.config = options->config;
     conversion.vocabulary = options->vocabulary;
-    convert(conversion);
+    if (const auto place = find_clip(conversion.from)) {
+      convert_clip(conversion, *place);
+    } else {
+      convert(conversion);
+    }
     exit_code = 0;
   });
 }

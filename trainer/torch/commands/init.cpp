@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "schema/base/error.h"
+#include "trainer/torch/clip/clip_files.h"
 #include "trainer/torch/commands/commands.h"
 #include "trainer/torch/files/pipeline_folder.h"
 #include "trainer/torch/files/vocabulary.h"
@@ -30,16 +31,24 @@ void clear_target(const fs::path& folder, bool force) {
                 fmt::format("{} is not empty; pass --force to replace it", folder.string()));
   }
   // A mistyped --out must not cost a home folder.
-  if (!fs::exists(folder / "model_index.json")) {
+  if (!fs::exists(folder / "model_index.json") && !find_clip(folder)) {
     throw Error(ErrorCode::invalid,
-                fmt::format("{} holds no model_index.json, so --force does not remove it; empty it "
-                            "yourself",
+                fmt::format("{} holds no model, neither model_index.json nor CLIP, so --force does "
+                            "not remove it; empty it yourself",
                             folder.string()));
   }
   fs::remove_all(folder);
 }
 
+void init_clip_folder(const InitOptions& options) {
+  const ClipConfig config = clip_preset(options.preset);
+  const ClipModel model = init_clip(config, options.seed, vocabulary_file(options.vocabulary));
+  clear_target(options.out, options.force);
+  save_clip(model, options.out, DType::f32);
+}
+
 void init(const InitOptions& options) {
+  if (options.preset.starts_with("clip-")) return init_clip_folder(options);
   const nlohmann::json configs =
       options.config.empty() ? preset_configs(options.preset) : read_configs(options.config);
   const fs::path vocabulary = vocabulary_file(options.vocabulary);
@@ -52,16 +61,18 @@ void init(const InitOptions& options) {
 
 void add_init(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<InitOptions>();
-  CLI::App* command = app.add_subcommand("init", "Writes a pipeline folder with random weights");
+  CLI::App* command =
+      app.add_subcommand("init", "Writes a pipeline or CLIP folder with random weights");
   auto* source = command->add_option_group("source");
-  source->add_option("--preset", options->preset, "tiny, small or sdxl");
+  source->add_option("--preset", options->preset,
+                     "tiny, small or sdxl; a CLIP model: clip-tiny or clip-small");
   source->add_option("--config", options->config, "A pipeline folder whose config files to follow");
   source->require_option(1);
   command->add_option("--out", options->out, "The folder to write")->required();
   command->add_option("--seed", options->seed, "Equal seeds give equal bytes")->required();
   command->add_option("--vocab", options->vocabulary,
                       fmt::format("open_clip's {}", kVocabularyName));
-  command->add_flag("--force", options->force, "Replace a pipeline folder that exists");
+  command->add_flag("--force", options->force, "Replace a model folder that exists");
   command->callback([options, &exit_code] {
     init(*options);
     exit_code = 0;

@@ -85,6 +85,13 @@ NamedTensors take_tokens(Pipeline& pipeline, const CheckpointContents& contents)
 }
 
 ModelSource load_folder(const fs::path& path) {
+  if (!fs::exists(path / "model_index.json")) {
+    throw Error(ErrorCode::invalid,
+                "model.path " + path.string() +
+                    " is no pipeline folder (it has no model_index.json); a CLIP model is for job "
+                    "clip and eval.clip",
+                "model.path");
+  }
   return {load_pipeline(path), {}, folder_digest(path)};
 }
 
@@ -107,6 +114,12 @@ ModelSource load_nested(const fs::path& path, int depth) {
   if (!fs::exists(fs::symlink_status(path / run_dir::kManifest))) return load_folder(path);
   const SealedCheckpoint checkpoint = verify_checkpoint(path);
   const CheckpointContents contents = load_checkpoint(checkpoint);
+  if (contents.model.contains("family")) {
+    throw Error(ErrorCode::invalid,
+                "model.path " + path.string() + " is a checkpoint of a " +
+                    contents.model["family"].dump() + " run, not of a pipeline; job clip reads it",
+                "model.path");
+  }
   ModelSource source = load_nested(contents.model.at("base").get<std::string>(), depth + 1);
   const AdapterTable adapters =
       parse_adapter_table(contents.model.value("adapters", json::object()));

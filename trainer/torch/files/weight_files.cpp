@@ -50,12 +50,17 @@ std::string current_name(WeightKind kind, const std::string& name) {
     case WeightKind::unet: return name;
     case WeightKind::vae: return current_vae_name(name);
     case WeightKind::text_encoder: return current_text_name(name);
+    case WeightKind::clip: return name;
   }
   return name;
 }
 
+bool is_of_transformers(WeightKind kind) {
+  return kind == WeightKind::text_encoder || kind == WeightKind::clip;
+}
+
 std::string stem_of(WeightKind kind) {
-  return kind == WeightKind::text_encoder ? "model" : "diffusion_pytorch_model";
+  return is_of_transformers(kind) ? "model" : "diffusion_pytorch_model";
 }
 
 std::vector<fs::path> files_of_index(const fs::path& index) {
@@ -102,7 +107,7 @@ PartFiles::PartFiles(WeightKind kind, const fs::path& folder) : folder_(folder) 
     const std::vector<TensorEntry>& entries = files_[i].entries();
     for (std::size_t j = 0; j < entries.size(); ++j) {
       const std::string name = current_name(kind, entries[j].name);
-      if (kind == WeightKind::text_encoder && name.ends_with(kPositionIds)) continue;
+      if (is_of_transformers(kind) && name.ends_with(kPositionIds)) continue;
       if (!places_.emplace(name, Place{i, j}).second) repeated_.push_back(entries[j].name);
     }
   }

@@ -11,8 +11,8 @@
 
 namespace sarsweep::trainer {
 
-// The parts of a pipeline whose weights lie in a folder of their own.
-enum class WeightKind { unet, vae, text_encoder };
+// What weights in a folder of their own belong to: a part of a pipeline, or a whole CLIP model.
+enum class WeightKind { unet, vae, text_encoder, clip };
 
 // The tensors in the safetensors files of one folder: one file, several with an index, or their
 // fp16 or bf16 variants (the first that is there). Names of older files are understood: VAE
@@ -42,7 +42,7 @@ class PartFiles {
 // Fills `component` from a folder, one tensor after the other. Throws as PartFiles does.
 void load_weights(Component& component, WeightKind kind, const std::filesystem::path& folder);
 
-// "diffusion_pytorch_model.safetensors", or "model.safetensors" of a text encoder.
+// "diffusion_pytorch_model.safetensors", or "model.safetensors" of a text encoder and of CLIP.
 std::filesystem::path weight_file(WeightKind kind, const std::filesystem::path& folder);
 
 }  // namespace sarsweep::trainer
