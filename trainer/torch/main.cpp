@@ -40,6 +40,7 @@ int main(int argc, char** argv) try {
   add_convert(app, exit_code);
   add_inspect(app, exit_code);
   add_clip(app, exit_code);
+  add_mawc(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -19,5 +19,6 @@ void add_convert(CLI::App& app, int& exit_code);
 void add_selftest(CLI::App& app, int& exit_code);
 void add_inspect(CLI::App& app, int& exit_code);
 void add_clip(CLI::App& app, int& exit_code);
+void add_mawc(CLI::App& app, int& exit_code);
 
 }  // namespace sarsweep::trainer
