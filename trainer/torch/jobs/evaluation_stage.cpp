@@ -5,16 +5,13 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include <c10/core/GradMode.h>
 
-#include "schema/base/atomic_file.h"
-#include "schema/base/digest.h"
 #include "schema/base/error.h"
-#include "schema/protocol/run_dir.h"
 #include "trainer/core/metrics/evaluation.h"
-#include "trainer/core/metrics/flat_metrics.h"
+#include "trainer/torch/jobs/evaluation_protocol.h"
+#include "trainer/torch/jobs/evaluation_record.h"
 #include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/sampling/sampler.h"
 
@@ -32,8 +29,6 @@ constexpr int kSmall = 256;  // pixels a side
 
 struct Protocol {
   json block;
-  std::string split;
-  int per_label = 10;
   std::vector<std::int64_t> seeds;
   SampleOptions sampling;
 };
@@ -49,11 +44,7 @@ Protocol parse_protocol(const json& block, const EvaluationRequest& request, int
   try {
     Protocol protocol;
     protocol.block = block;
-    protocol.split =
-        request.split.empty() ? block.value("split", std::string("test")) : request.split;
-    protocol.block["split"] = protocol.split;
     if (request.reconstruct) protocol.block["pictures"] = "vae_pass";
-    protocol.per_label = block.value("per_label", protocol.per_label);
     protocol.seeds = parse_seeds(block.value("seeds_per_image", json(1)));
     protocol.sampling.sampler = block.value("sampler", protocol.sampling.sampler);
     protocol.sampling.steps = block.value("steps", protocol.sampling.steps);
@@ -69,15 +60,6 @@ Protocol parse_protocol(const json& block, const EvaluationRequest& request, int
   }
 }
 
-// The amplitude domain both sides are judged in.
-Stretch protocol_stretch(const json& block, const DataOptions& options, const Stretch& of_the_run) {
-  if (!block.contains("stretch") || block["stretch"].is_null()) return of_the_run;
-  DataOptions judged = options;
-  judged.stretch = block["stretch"];
-  judged.stretch_scope = "dataset";
-  return measured_stretch(judged, judged.stretch, judged.stretch_scope);
-}
-
 // One evaluation: the items, and the pictures as they are made.
 class Evaluation {
  public:
@@ -87,16 +69,14 @@ class Evaluation {
         pipeline_(pipeline),
         request_(request),
         protocol_(parse_protocol(run.file().protocol, request, options.resolution)),
-        data_(options, protocol_.split),
-        items_(evaluation_items(data_, protocol_.per_label)),
+        chosen_(protocol_items(protocol_.block, options, request.split)),
+        data_(chosen_.data),
+        items_(chosen_.items),
         invertible_(data_.stretch().invertible()) {
-    if (items_.empty()) {
-      throw Error(ErrorCode::invalid, "the split '" + protocol_.split + "' of " +
-                                          options.path.string() + " has no image to evaluate on");
-    }
+    protocol_.block["split"] = chosen_.split;
     if (!invertible_) protocol_.block["stretch"] = "run";
     input_.stretch =
-        invertible_ ? protocol_stretch(protocol_.block, options, data_.stretch()) : Stretch{};
+        invertible_ ? judged_stretch(protocol_.block, options, data_.stretch()) : Stretch{};
     protocol_.block["hash"] = protocol_hash(protocol_.block, data_.digest(), options.resolution);
     input_.protocol = protocol_.block;
     input_.threads = at::get_num_threads();
@@ -115,7 +95,6 @@ class Evaluation {
     const LongWork measuring(run_.ranks());
     return evaluate(input_);
   }
-  const std::string& hash() const { return protocol_.block["hash"].get_ref<const std::string&>(); }
 
  private:
   AmplitudeImage linear(AmplitudeImage stretched) const {
@@ -174,8 +153,9 @@ class Evaluation {
   const Pipeline& pipeline_;
   const EvaluationRequest& request_;
   Protocol protocol_;
-  Dataset data_;
-  std::vector<std::size_t> items_;
+  ProtocolItems chosen_;
+  const Dataset& data_;
+  const std::vector<std::size_t>& items_;
   bool invertible_;
   EvaluationInput input_;
 };
@@ -187,33 +167,19 @@ void evaluate_model(RunContext& run, const Pipeline& pipeline, const DataOptions
   if (run.file().protocol.is_null()) return;
   const c10::NoGradGuard no_grad;
   Evaluation evaluation(run, pipeline, options, request);
-  const json result = evaluation.judge();
-  const std::string file = request.prefix + "/" + run_dir::step_name(request.step) + "/result.json";
-  const std::string text = result.dump();
-  std::filesystem::create_directories((run.dir() / file).parent_path());
-  write_file_atomically(run.dir() / file, text);
-  for (const json& warning : result.value("warnings", json::array())) {
-    run.warn(warning.is_string() ? warning.get<std::string>() : warning.dump());
-  }
-  run.events().write("metrics",
-                     {{"step", request.step}, {"values", flat_metrics(result, request.prefix)}});
-  run.events().write("eval", {{"step", request.step},
-                              {"protocol_hash", evaluation.hash()},
-                              {"file", file},
-                              {"bytes", text.size()},
-                              {"sha256", sha256(text)}});
+  record_evaluation(run, request.prefix, request.step, evaluation.judge());
 }
 
 void require_evaluable(const RunContext& run, const DataOptions& options, const Stretch& stretch) {
   const json& block = run.file().protocol;
   if (block.is_null()) return;
-  const Protocol protocol = parse_protocol(block, {}, options.resolution);
+  parse_protocol(block, {}, options.resolution);
   check_protocol(block);
-  std::set<std::string> splits = {protocol.split};
-  if (run.stages().eval_every.amount > 0) splits.insert("val");
+  std::vector<std::string> splits = {""};
+  if (run.stages().eval_every.amount > 0) splits.emplace_back("val");
   for (const std::string& split : splits) {
-    const Dataset data(options, split, stretch);
-    require_readable(data, evaluation_items(data, protocol.per_label));
+    const ProtocolItems chosen = protocol_items(block, options, split, stretch);
+    require_readable(chosen.data, chosen.items);
   }
 }
 
