@@ -137,6 +137,28 @@ void complete(Cell& cell, const SweepFile& file, Diagnostics& diagnostics) {
   cell.config = std::move(active);
 }
 
+void check_judge(const std::vector<Cell>& cells, const SweepFile& file, Diagnostics& diagnostics) {
+  const bool judged = std::any_of(cells.begin(), cells.end(), [](const Cell& cell) {
+    return cell.config["job"] == "clip" || !cell.config["eval.clip"].is_null();
+  });
+  if (judged) return;
+  const std::string cure = "give eval.clip a CLIP model";
+  for (const JudgedMetric& metric : file.judged) {
+    if (metric.objective) {
+      diagnostics.error(
+          metric.place, "objective_never_produced",
+          fmt::format("no run names the CLIP judge that the objective '{}' is made by",
+                      metric.name),
+          cure);
+    } else {
+      diagnostics.warning(
+          metric.place, "empty_metric",
+          fmt::format("the column '{}' will be empty: no run names a CLIP judge", metric.name),
+          cure + ", or leave it out");
+    }
+  }
+}
+
 void check_ratios(const std::vector<Cell>& cells, Diagnostics& diagnostics) {
   struct Part {
     std::string name;

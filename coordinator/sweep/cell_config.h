@@ -15,5 +15,7 @@ void complete(Cell& cell, const SweepFile& file, Diagnostics& diagnostics);
 // Warns where runs of one study differ in alpha/rank, which scales the learning rate behind their
 // back.
 void check_ratios(const std::vector<Cell>& cells, Diagnostics& diagnostics);
+// Complains of metrics of a CLIP judge where no cell names one or trains one.
+void check_judge(const std::vector<Cell>& cells, const SweepFile& file, Diagnostics& diagnostics);
 
 }  // namespace sarsweep::sweep

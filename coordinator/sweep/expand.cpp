@@ -233,6 +233,7 @@ void expand_root(const sweep::YamlNode& root, const SweepSource& source,
   }
   if (diagnostics.full()) return;
   sweep::check_ratios(cells, diagnostics);
+  sweep::check_judge(cells, file, diagnostics);
   sweep::connect(cells, file, diagnostics);
   if (diagnostics.has_errors()) return;
   sweep::label_cells(cells);

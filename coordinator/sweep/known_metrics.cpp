@@ -60,16 +60,16 @@ constexpr std::array<std::string_view, 49> kProduced = {
     "sys/gpu_mem",
     "sys/rss",
 };
-constexpr std::array<std::string_view, 4> kLater = {"eval/clip_rank", "eval/clip_rank_strict",
-                                                    "eval/cosine", "eval/cosine_real"};
+constexpr std::array<std::string_view, 4> kJudged = {"eval/clip_rank", "eval/clip_rank_strict",
+                                                     "eval/cosine", "eval/cosine_real"};
 
 }  // namespace
 
 Produced produced(const std::string& metric) {
   if (std::find(kProduced.begin(), kProduced.end(), metric) != kProduced.end())
     return Produced::yes;
-  const bool later = std::find(kLater.begin(), kLater.end(), metric) != kLater.end();
-  return later ? Produced::later : Produced::never;
+  const bool judged = std::find(kJudged.begin(), kJudged.end(), metric) != kJudged.end();
+  return judged ? Produced::judged : Produced::never;
 }
 
 std::string nearest_metric(const std::string& metric) {

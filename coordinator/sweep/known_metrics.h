@@ -4,9 +4,9 @@
 
 namespace sarsweep::sweep {
 
-enum class Produced { yes, later, never };
+enum class Produced { yes, judged, never };
 
-// Whether a run of this version logs the metric; `later` is part of the protocol but null for now.
+// Whether a run logs the metric; `judged`: one that names a CLIP judge (eval.clip), or trains one.
 Produced produced(const std::string& metric);
 
 // A produced metric within edit distance 3, or empty.

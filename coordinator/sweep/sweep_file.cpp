@@ -182,7 +182,9 @@ class SweepFileReader {
   }
 
   void check_objective(Place place) {
-    if (produced(file_.metric) == Produced::yes) return;
+    const Produced known = produced(file_.metric);
+    if (known == Produced::judged) file_.judged.push_back({file_.metric, place, true});
+    if (known != Produced::never) return;
     const std::string nearest = nearest_metric(file_.metric);
     diagnostics_.error(
         place, "objective_never_produced",
@@ -208,7 +210,9 @@ class SweepFileReader {
       const auto metric = text(item, "a metric of report");
       if (!metric) continue;
       file_.report.push_back(*metric);
-      if (produced(*metric) == Produced::yes) continue;
+      const Produced known = produced(*metric);
+      if (known == Produced::judged) file_.judged.push_back({*metric, item.place, false});
+      if (known != Produced::never) continue;
       const std::string nearest = nearest_metric(*metric);
       diagnostics_.warning(
           item.place, "empty_metric",

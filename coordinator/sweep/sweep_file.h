@@ -62,10 +62,18 @@ struct Limits {
   bool hold_on_failure = false;
 };
 
+// A metric that only runs with a CLIP judge have.
+struct JudgedMetric {
+  std::string name;
+  Place place;
+  bool objective = false;  // else a column of the report
+};
+
 struct SweepFile {
   std::string name, description;
   std::string metric = "eval/kl_pooled", goal = "minimize";
   std::vector<std::string> report;
+  std::vector<JudgedMetric> judged;  // of the two above
   std::vector<std::int64_t> seeds = {0};
   Limits limits;
   Layer resources, base;

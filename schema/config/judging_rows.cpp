@@ -90,8 +90,10 @@ std::vector<Field> evaluation() {
        .type = path,
        .default_text = "none",
        .field_class = judge,
-       .supported = false,
-       .help = "the SAR CLIP that ranks pictures"},
+       .active_when = "job != clip",
+       .help =
+           "the CLIP that ranks pictures: a model of transformers or open_clip, or a checkpoint "
+           "of a clip run; a clip job judges itself"},
   };
 }
 

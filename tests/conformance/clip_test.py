@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -296,6 +297,84 @@ class OpenClip(Clip):
                                   capture_output=True, text=True)
             self.assertEqual(done.returncode, 78, done.stderr)
             self.assertIn(word, done.stderr)
+
+
+class Judging(Clip):
+    POOL = 5
+
+    def test_ranks_and_cosines_are_those_of_transformers(self):
+        sizes = [(48, 48), (60, 48), (48, 70), (97, 50)] * 3
+        real, generated = (pictures(self.folder / name, sizes, seed) for name, seed in (("real", 1), ("generated", 2)))
+        captions = [f"a SAR image of a port with {i} ships" for i in range(11)] + ["a SAR image of a port with 3 ships"]
+        labels = ["forest" if i % 3 else "port" for i in range(12)]
+        (self.folder / "real/metadata.jsonl").write_text("\n".join(
+            json.dumps({"file_name": f"{i:02}.png", "text": text, "label": label})
+            for i, (text, label) in enumerate(zip(captions, labels))))
+        protocol = self.folder / "protocol.json"
+        protocol.write_text(json.dumps({"stretch": "none", "rank_pool": self.POOL, "rank_ties": "mid"}))
+        model = transformers_model("odd")
+        folder = self.save(model, "model", 48)
+        run(TRAINER, "evaluate", "--real", self.folder / "real", "--generated", self.folder / "generated", "--protocol",
+            protocol, "--clip", folder, "--out", self.folder / "result.json")
+        result = json.loads((self.folder / "result.json").read_text())
+
+        with torch.no_grad():
+            ids = self.tokenizer()(captions, padding="max_length", max_length=77, return_tensors="pt").input_ids
+            text = unit(model.get_text_features(input_ids=ids).pooler_output)
+            text[11] = text[3]  # one caption: the same number to the last bit
+            cosines = [unit(model.get_image_features(pixel_values=processor(48)(made, return_tensors="pt").pixel_values)
+                            .pooler_output) @ text.T for made in (real, generated)]
+        own = [table.diagonal() for table in cosines]
+        others = [[cosines[1][i, j] for j in range(12) if j != i] for i in range(12)]
+        above = [sum(c.item() > own[1][i].item() for c in row) for i, row in enumerate(others)]
+        ties = [1 if i in (3, 11) else 0 for i in range(12)]
+        rank = lambda count: 1 + (self.POOL - 1) * count / 11
+        for i, row in enumerate(result["images"]):
+            self.assertAlmostEqual(row["cosine"], own[1][i].item(), delta=1e-5)
+            self.assertAlmostEqual(row["rank_strict"], rank(above[i]), delta=1e-9)
+            self.assertAlmostEqual(row["rank_mid"], rank(above[i] + ties[i] / 2), delta=1e-9)
+        self.assertAlmostEqual(result["clip_rank"]["expected_mean"],
+                               np.mean([rank(a + t / 2) for a, t in zip(above, ties)]), delta=1e-9)
+        for label, values in result["cosine"].items():
+            chosen = [i for i in range(12) if labels[i] == label]
+            for side, name in enumerate(("real", "generated")):
+                self.assertAlmostEqual(values[name], own[side][chosen].mean().item(), delta=1e-5)
+
+    def test_the_judge_is_part_of_the_hash(self):
+        made = pictures(self.folder / "real", [(64, 64)] * 3)
+        self.assertEqual(len(made), 3)
+        (self.folder / "real/metadata.jsonl").write_text("\n".join(
+            json.dumps({"file_name": f"{i:02}.png", "text": f"{i} ships"}) for i in range(3)))
+        judges = {"none": []}
+        for seed in (1, 2):
+            folder = self.folder / f"judge-{seed}"
+            run(TRAINER, "init", "--preset", "clip-tiny", "--out", folder, "--seed", seed)
+            judges[str(seed)] = ["--clip", folder]
+        shutil.copytree(self.folder / "judge-1", self.folder / "elsewhere")
+        judges["moved"] = ["--clip", self.folder / "elsewhere"]
+        results = {}
+        for name, option in judges.items():
+            out = self.folder / f"{name}.json"
+            run(TRAINER, "evaluate", "--real", self.folder / "real", "--generated", self.folder / "real", "--out", out,
+                *option)
+            results[name] = json.loads(out.read_text())
+        hashes = {name: result["protocol_hash"] for name, result in results.items()}
+        self.assertEqual(hashes["1"], hashes["moved"])
+        self.assertEqual(len(set(hashes.values())), 3)
+        self.assertIsNone(results["none"]["clip_rank"])
+        self.assertEqual({result["kl_pooled"] for result in results.values()}, {0})
+        self.assertEqual(results["1"]["cosine"]["all"]["real"], results["1"]["cosine"]["all"]["generated"])
+
+    def test_a_caption_that_is_missing_is_named(self):
+        pictures(self.folder / "real", [(48, 48)] * 2)
+        (self.folder / "real/metadata.jsonl").write_text("\n".join(
+            json.dumps({"file_name": f"{i:02}.png"} | ({} if i else {"text": "a ship"})) for i in range(2)))
+        self.tokenizer()
+        done = subprocess.run([TRAINER, "evaluate", "--real", self.folder / "real", "--generated", self.folder / "real",
+                               "--out", self.folder / "x.json", "--clip", self.folder / "preset"],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 78, done.stderr)
+        self.assertIn("01.png", done.stderr)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -12,16 +15,18 @@
 #include "schema/base/error.h"
 #include "schema/base/json_text.h"
 #include "schema/config/shipped_protocols.h"
+#include "trainer/core/data/image_folder.h"
 #include "trainer/core/metrics/folder_pairs.h"
 #include "trainer/torch/commands/commands.h"
 #include "trainer/torch/files/model_source.h"
+#include "trainer/torch/jobs/judge.h"
 #include "trainer/torch/jobs/pictures.h"
 
 namespace sarsweep::trainer {
 namespace {
 
 struct Options {
-  std::filesystem::path real, generated, protocol = "sar-v1", model, out;
+  std::filesystem::path real, generated, protocol = "sar-v1", model, clip, out;
 };
 
 // A shipped protocol's name, or a file.
@@ -66,10 +71,43 @@ void add_vae_pass(EvaluationInput& input, const Autoencoder& vae) {
   }
 }
 
+// Of each pair, by the column of the protocol.
+std::vector<std::string> captions_of(const std::filesystem::path& real,
+                                     const EvaluationInput& input) {
+  const std::string column = input.protocol.value("caption_column", "text");
+  std::map<std::string, std::string> known;
+  if (std::filesystem::exists(real / "metadata.jsonl")) {
+    for (const MetadataRow& row : read_metadata(real)) {
+      const auto name = text_of(row, "file_name"), caption = text_of(row, column);
+      if (name && caption) known.emplace(*name, *caption);
+    }
+  }
+  std::vector<std::string> captions;
+  for (const EvaluationPair& pair : input.pairs) {
+    const auto found = known.find(pair.file_name);
+    if (found == known.end()) {
+      throw Error(
+          ErrorCode::invalid,
+          fmt::format("--clip ranks captions: {} has none for {}; put it under \"{}\" in the "
+                      "folder's metadata.jsonl",
+                      real.string(), pair.file_name, column));
+    }
+    captions.push_back(found->second);
+  }
+  return captions;
+}
+
 void run_evaluate(const Options& options) {
   require_place(options.out);
-  EvaluationInput input = load_folder_pairs(options.real, options.generated,
-                                            read_protocol(options.protocol), at::get_num_threads());
+  nlohmann::json protocol = read_protocol(options.protocol);
+  std::optional<ClipSource> judge;
+  if (!options.clip.empty()) {
+    judge = load_clip(options.clip);
+    protocol["clip"] = judge->digest;
+  }
+  EvaluationInput input =
+      load_folder_pairs(options.real, options.generated, protocol, at::get_num_threads());
+  if (judge) input.clip = judge_pairs(*judge, input, captions_of(options.real, input));
   if (!options.model.empty()) add_vae_pass(input, load_model(options.model).pipeline.vae);
   const nlohmann::json result = evaluate(input);
   write_file_atomically(options.out, result.dump(1) + "\n");
@@ -97,6 +135,9 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       "--model", options->model,
       "a diffusers folder, or a checkpoint of a run: also measure the real pictures "
       "passed through its VAE");
+  command->add_option("--clip", options->clip,
+                      "a CLIP model of transformers or open_clip, or a checkpoint of a clip run: "
+                      "also rank the captions of the real pictures");
   command->add_option("--out", options->out, "result document, JSON")->required();
   command->callback([options, &exit_code] {
     run_evaluate(*options);

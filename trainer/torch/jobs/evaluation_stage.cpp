@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include <c10/core/GradMode.h>
 
@@ -12,6 +13,7 @@
 #include "trainer/core/metrics/evaluation.h"
 #include "trainer/torch/jobs/evaluation_protocol.h"
 #include "trainer/torch/jobs/evaluation_record.h"
+#include "trainer/torch/jobs/judge.h"
 #include "trainer/torch/jobs/pictures.h"
 #include "trainer/torch/sampling/sampler.h"
 
@@ -60,6 +62,10 @@ Protocol parse_protocol(const json& block, const EvaluationRequest& request, int
   }
 }
 
+at::Device device_of(const Pipeline& pipeline) {
+  return pipeline.vae.parameters().front().second.device();
+}
+
 // One evaluation: the items, and the pictures as they are made.
 class Evaluation {
  public:
@@ -72,12 +78,17 @@ class Evaluation {
         chosen_(protocol_items(protocol_.block, options, request.split)),
         data_(chosen_.data),
         items_(chosen_.items),
-        invertible_(data_.stretch().invertible()) {
+        invertible_(data_.stretch().invertible()),
+        judge_(load_judge(run, device_of(pipeline))) {
     protocol_.block["split"] = chosen_.split;
     if (!invertible_) protocol_.block["stretch"] = "run";
+    if (judge_) protocol_.block["clip"] = judge_->digest;
     input_.stretch =
         invertible_ ? judged_stretch(protocol_.block, options, data_.stretch()) : Stretch{};
-    protocol_.block["hash"] = protocol_hash(protocol_.block, data_.digest(), options.resolution);
+    const JudgedCaptions judged = judged_captions(protocol_.block, data_, chosen_.split);
+    captions_ = judged.texts;
+    protocol_.block["hash"] =
+        protocol_hash(protocol_.block, judged.data_digest, options.resolution);
     input_.protocol = protocol_.block;
     input_.threads = at::get_num_threads();
   }
@@ -93,6 +104,7 @@ class Evaluation {
     }
     run_.check_stop();
     const LongWork measuring(run_.ranks());
+    if (judge_) ask_judge();
     return evaluate(input_);
   }
 
@@ -149,6 +161,18 @@ class Evaluation {
     }
   }
 
+  // Pairs come seed by seed, each in the order of the items.
+  void ask_judge() {
+    std::vector<std::string> captions;
+    for (std::size_t i = 0; i < input_.pairs.size(); ++i) {
+      captions.push_back(captions_[items_[i % items_.size()]]);
+    }
+    input_.clip = judge_pairs(*judge_, input_, captions, [this](std::size_t done, std::size_t all) {
+      run_.stage("judge", static_cast<long>(done), static_cast<long>(all));
+    });
+    run_.check_stop();
+  }
+
   RunContext& run_;
   const Pipeline& pipeline_;
   const EvaluationRequest& request_;
@@ -157,6 +181,8 @@ class Evaluation {
   const Dataset& data_;
   const std::vector<std::size_t>& items_;
   bool invertible_;
+  std::optional<ClipSource> judge_;
+  std::vector<std::string> captions_;  // the judge's, an item of data_ each
   EvaluationInput input_;
 };
 
@@ -175,11 +201,13 @@ void require_evaluable(const RunContext& run, const DataOptions& options, const 
   if (block.is_null()) return;
   parse_protocol(block, {}, options.resolution);
   check_protocol(block);
+  require_judge(run);
   std::vector<std::string> splits = {""};
   if (run.stages().eval_every.amount > 0) splits.emplace_back("val");
   for (const std::string& split : splits) {
     const ProtocolItems chosen = protocol_items(block, options, split, stretch);
     require_readable(chosen.data, chosen.items);
+    judged_captions(block, chosen.data, chosen.split);
   }
 }
 
