@@ -54,7 +54,8 @@ class Sizes {
 
 // How many a run writes, where its fields say it in updates.
 std::optional<std::int64_t> planned_checkpoints(const RunRow& run) {
-  const nlohmann::json steps = run.config.value("train.steps");
+  const bool clip = run.config.value("job") == "clip";
+  const nlohmann::json steps = run.config.value(clip ? "clip.steps" : "train.steps");
   const nlohmann::json every = run.config.value("checkpoint.every");
   if (!steps.is_number_integer() || !every.is_number_integer()) return std::nullopt;
   const auto total = steps.get<std::int64_t>(), interval = every.get<std::int64_t>();

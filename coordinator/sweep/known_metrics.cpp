@@ -9,7 +9,7 @@
 namespace sarsweep::sweep {
 namespace {
 
-constexpr std::array<std::string_view, 49> kProduced = {
+constexpr std::array<std::string_view, 53> kProduced = {
     "eval/kl_pooled",
     "eval/kl_label_mean",
     "eval/jsd_pooled",
@@ -45,6 +45,10 @@ constexpr std::array<std::string_view, 49> kProduced = {
     "train/lr_text_encoder_1",
     "train/lr_text_encoder_2",
     "train/lr_vae",
+    "train/lr_image_tower",
+    "train/lr_text_tower",
+    "train/lr_logit_scale",
+    "train/logit_scale",
     "train/loss_t0",
     "train/loss_t1",
     "train/loss_t2",

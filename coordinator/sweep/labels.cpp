@@ -21,7 +21,7 @@ constexpr std::string_view kFirst = "text_encoder_1.";
 constexpr std::string_view kSecond = "text_encoder_2.";
 
 // Fields with a short form: what stands before the value in a label.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kShort = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kShort = {{
     {"job", ""},
     {"unet.mode", ""},
     {"unet.rank", "r"},
@@ -36,6 +36,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kShort =
     {"train.global_batch", "b"},
     {"train.steps", "s"},
     {"train.epochs", "ep"},
+    {"clip.towers", ""},
+    {"clip.lr", "lr"},
+    {"clip.batch", "b"},
+    {"clip.steps", "s"},
+    {"clip.epochs", "ep"},
     {"vae.mode", "vae-"},
     {"model.path", "from-"},
 }};

@@ -144,12 +144,11 @@ void LayerReader::add(Layer found, Layer& layer) {
                          setting.field + " is given twice in this map", "keep one of the two");
       continue;
     }
-    const std::string rival = setting.field == "train.steps"    ? "train.epochs"
-                              : setting.field == "train.epochs" ? "train.steps"
-                                                                : "";
+    const std::string rival(config::rival_of(setting.field));
     if (!rival.empty() && !setting.value.is_null() && same(rival)) {
+      const auto [first, second] = std::minmax(rival, setting.field);
       diagnostics_.error(setting.key, "illegal_combination",
-                         "train.epochs and train.steps are both given in this map",
+                         fmt::format("{} and {} are both given in this map", first, second),
                          "keep one of them");
       continue;
     }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "schema/config/condition.h"
+#include "schema/config/fields.h"
 
 namespace sarsweep::sweep {
 namespace {
@@ -32,8 +33,7 @@ void Row::apply(const Layer& layer) {
       place.reset();
       continue;
     }
-    if (setting->field == "train.steps") at("train.epochs").reset();
-    if (setting->field == "train.epochs") at("train.steps").reset();
+    if (const auto rival = config::rival_of(setting->field); !rival.empty()) at(rival).reset();
     const bool map = config::find_field(setting->field)->type == config::FieldType::map;
     place = map && place != nullptr ? merge(*place, *setting) : setting;
   }

@@ -13,9 +13,12 @@ namespace {
 using nlohmann::json;
 
 void check_length(const RunValues& given, std::vector<Problem>& problems) {
-  if (given["train.steps"].is_null() || given["train.epochs"].is_null()) return;
-  problems.push_back({"train.epochs", "illegal_combination",
-                      "train.epochs and train.steps are both given", "keep one of them"});
+  for (const char* field : {"train.epochs", "clip.epochs"}) {
+    const std::string_view rival = rival_of(field);
+    if (given[field].is_null() || given[rival].is_null()) continue;
+    problems.push_back({field, "illegal_combination",
+                        fmt::format("{} and {} are both given", field, rival), "keep one of them"});
+  }
 }
 
 void check_model(const RunValues& given, std::vector<Problem>& problems) {
@@ -26,6 +29,7 @@ void check_model(const RunValues& given, std::vector<Problem>& problems) {
 
 void check_trained_parts(const RunValues& given, std::vector<Problem>& problems) {
   const json& vae = given["vae.mode"];
+  if (given["job"] == "clip") return;  // one tower at least, by its own field
   if (given["job"] == "vae") {
     if (vae != "full") {
       problems.push_back({"vae.mode", "illegal_combination",
@@ -64,7 +68,8 @@ void check_refinement(const RunValues& given, std::vector<Problem>& problems) {
 void check_batch(const RunValues& given, std::vector<Problem>& problems) {
   const json& micro = given["train.micro_batch"];
   const json& batch = given["train.global_batch"];
-  if (!micro.is_number() || !batch.is_number()) return;
+  // A pass of a clip job is no part of the sum, and may have any size.
+  if (!micro.is_number() || !batch.is_number() || given["job"] == "clip") return;
   const json& gpus = given["resources.gpus"];
   const std::int64_t slots = gpus.is_number() ? gpus.get<std::int64_t>() : 1;
   const std::int64_t unit = micro.get<std::int64_t>() * slots;

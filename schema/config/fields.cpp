@@ -1,6 +1,7 @@
 #include "schema/config/fields.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <unordered_map>
 #include <utility>
@@ -86,6 +87,16 @@ std::vector<std::string> spread(std::string_view dotted) {
   if (dotted.substr(0, kBothEncoders.size()) != kBothEncoders) return {std::string(dotted)};
   const std::string part(dotted.substr(kBothEncoders.size()));
   return {"text_encoder_1." + part, "text_encoder_2." + part};
+}
+
+std::string_view rival_of(std::string_view dotted) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kRivals = {
+      {{"train.epochs", "train.steps"}, {"clip.epochs", "clip.steps"}}};
+  for (const auto& [first, second] : kRivals) {
+    if (dotted == first) return second;
+    if (dotted == second) return first;
+  }
+  return {};
 }
 
 std::string_view to_string(FieldType type) {

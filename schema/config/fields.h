@@ -66,6 +66,10 @@ std::string_view to_string(FieldClass field_class);
 // text_encoder_1 and text_encoder_2; any other name -> itself.
 std::vector<std::string> spread(std::string_view dotted);
 
+// Of two fields of which only one may be given, such as train.epochs and train.steps, the other
+// one; empty for any other field. Setting one at a higher layer clears the other.
+std::string_view rival_of(std::string_view dotted);
+
 // A legal value in its one canonical form: numbers as double, whole numbers as integers, a model
 // reference with its checkpoint. Equal meanings become equal JSON.
 nlohmann::json canonical_value(const Field& field, const nlohmann::json& value);

@@ -128,6 +128,7 @@ std::vector<Field> vae() {
        .default_value = "frozen",
        .default_text = "frozen; full where job is vae",
        .choices = {"frozen", "decoder", "full"},
+       .active_when = "job != clip",
        .help =
            "train nothing, the decoder inside diffusion training, or (job: vae) all of the VAE"},
       {.name = "vae.lr",

@@ -40,10 +40,13 @@ RunValues defaults() {
 
 // Defaults that depend on what is given; `values` has no others yet.
 void derive(RunValues& values) {
-  if (!values.contains("train.steps") && !values.contains("train.epochs")) {
+  const bool clip = values["job"] == "clip";
+  const std::string group = clip ? "clip" : "train";
+  if (!values.contains(group + ".steps") && !values.contains(group + ".epochs")) {
     static const Value epochs(kDefaultEpochs);
-    values.set("train.epochs", epochs);
+    values.set(group + ".epochs", epochs);
   }
+  if (clip && !values.contains("export.dtype")) values.set("export.dtype", Value("fp32"));
   if (values["job"] != "vae") return;
   if (!values.contains("vae.mode")) values.set("vae.mode", Value("full"));
   for (const char* weight : {"vae.rayleigh_weight", "vae.histogram_weight"}) {

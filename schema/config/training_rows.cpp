@@ -8,7 +8,9 @@ using enum FieldClass;
 
 namespace {
 
-std::vector<Field> length_and_batch() {
+constexpr std::string_view kNotClip = "job != clip";  // it has fields of its own
+
+std::vector<Field> length() {
   return {
       {.name = "train.epochs",
        .type = integer,
@@ -16,6 +18,7 @@ std::vector<Field> length_and_batch() {
        .low = 1,
        .high = 1'000'000,
        .unit = "passes",
+       .active_when = kNotClip,
        .help = "passes over the training split; 8 is the paper's"},
       {.name = "train.steps",
        .type = integer,
@@ -23,13 +26,20 @@ std::vector<Field> length_and_batch() {
        .low = 0,
        .high = 1'000'000'000,
        .unit = "updates",
+       .active_when = kNotClip,
        .help = "optimizer updates, instead of epochs; 0 only samples and evaluates"},
+  };
+}
+
+std::vector<Field> batch() {
+  return {
       {.name = "train.global_batch",
        .type = integer,
        .default_value = 16,
        .low = 1,
        .high = 1 << 20,
        .unit = "images",
+       .active_when = kNotClip,
        .help = "images of one update, over all devices and accumulation"},
       {.name = "train.micro_batch",
        .type = integer,
@@ -39,14 +49,21 @@ std::vector<Field> length_and_batch() {
        .low = 1,
        .high = 1 << 20,
        .unit = "images",
-       .help = "images of one pass on one device; auto goes by the resolution; halved when memory "
-               "runs out"},
+       .help =
+           "images of one pass on one device; auto goes by the resolution (job clip: 16 pairs); "
+           "halved when memory runs out"},
       {.name = "train.tail",
        .type = choice,
        .default_value = "flush",
        .choices = {"flush", "carry", "drop"},
+       .active_when = kNotClip,
        .help = "the last, smaller batch of an epoch: an update of its own, kept for the next, or "
                "left out"},
+  };
+}
+
+std::vector<Field> denoising() {
+  return {
       {.name = "train.noise_offset",
        .type = number,
        .default_value = 0.035,
@@ -111,6 +128,7 @@ std::vector<Field> optimization() {
        .type = choice,
        .default_value = "by_part",
        .choices = {"by_part", "global"},
+       .active_when = kNotClip,
        .help = "clip the VAE decoder by its own norm and the rest by theirs, or all by one"},
       {.name = "train.schedule",
        .type = choice,
@@ -139,6 +157,7 @@ std::vector<Field> optimization() {
        .default_value = "none",
        .field_class = exec,
        .choices = {"none", "block"},
+       .active_when = kNotClip,
        .help = "recompute blocks in the backward pass to save memory"},
   };
 }
@@ -150,44 +169,46 @@ std::vector<Field> clip() {
        .type = number,
        .default_value = 1e-5,
        .low = 0,
-       .supported = false,
        .active_when = kClip,
        .help = "learning rate of the SAR CLIP"},
       {.name = "clip.batch",
        .type = integer,
        .default_value = 100,
        .low = 2,
-       .supported = false,
+       .high = 1 << 16,
+       .unit = "pairs",
        .active_when = kClip,
-       .help = "pairs of one update"},
+       .help =
+           "pairs of one update, each a picture and its caption told from all others; 100 is the "
+           "paper's; what does not fill a batch is left out of the epoch"},
       {.name = "clip.epochs",
        .type = integer,
-       .default_text = "none",
+       .default_text = "8, unless steps is given",
        .low = 1,
-       .supported = false,
+       .high = 1'000'000,
+       .unit = "passes",
        .active_when = kClip,
        .help = "passes over the training split"},
       {.name = "clip.steps",
        .type = integer,
        .default_text = "none",
-       .low = 1,
-       .supported = false,
+       .low = 0,
+       .high = 1'000'000'000,
+       .unit = "updates",
        .active_when = kClip,
-       .help = "optimizer updates, instead of epochs"},
+       .help = "optimizer updates, instead of epochs; 0 only evaluates"},
       {.name = "clip.towers",
        .type = choice,
        .default_value = "both",
        .choices = {"both", "image", "text"},
-       .supported = false,
        .active_when = kClip,
-       .help = "which towers train"},
+       .help = "which towers train; the scale of the logits always does"},
       {.name = "clip.precision",
        .type = choice,
        .default_value = "fp32",
        .choices = {"fp32", "bf16"},
-       .supported = false,
        .active_when = kClip,
-       .help = "arithmetic of forward and backward"},
+       .help = "arithmetic of the towers; weights, embeddings and the loss are fp32 in both"},
   };
 }
 
@@ -197,6 +218,7 @@ std::vector<Field> compat() {
        .type = choice,
        .default_value = "first_eos",
        .choices = {"first_eos", "hf_argmax"},
+       .active_when = kNotClip,
        .help = "where the pooled text embedding is taken; hf_argmax reproduces other trainers"},
       {.name = "compat.add_noise_dtype",
        .type = choice,
@@ -245,8 +267,9 @@ std::vector<Field> checkpoint() {
 }  // namespace
 
 std::vector<Field> training_rows() {
-  std::vector<Field> rows = length_and_batch();
-  for (std::vector<Field> group : {optimization(), clip(), compat(), checkpoint()}) {
+  std::vector<Field> rows = length();
+  for (const std::vector<Field>& group :
+       {batch(), denoising(), optimization(), clip(), compat(), checkpoint()}) {
     rows.insert(rows.end(), group.begin(), group.end());
   }
   return rows;

@@ -377,6 +377,89 @@ class Judging(Clip):
         self.assertIn("01.png", done.stderr)
 
 
+class Training(Clip):
+    """Batches that hold the whole split: their order changes no sum but the rounding."""
+
+    PAIRS, UPDATES, LR = 10, 4, 2e-4
+
+    def dataset(self):
+        made = pictures(self.folder / "data/train", [(48, 48)] * self.PAIRS)
+        rows = [{"file_name": f"{i:02}.png", "text": f"a SAR image of {i} ships" + " at sea" * (i % 3)}
+                for i in range(self.PAIRS)]
+        (self.folder / "data/train/metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+        return made, [row["text"] for row in rows]
+
+    def train(self, model, towers, micro):
+        run_dir = self.folder / f"run-{towers}-{micro}"
+        run_dir.mkdir()
+        document = {
+            "run_id": "r", "name": "r", "seed": 3, "device": "cpu", "threads": 1, "resume": [],
+            "cache_dir": str(self.folder / "cache"),
+            "config": {"job": "clip", "model": {"path": str(model)},
+                       "data": {"path": str(self.folder / "data"), "resolution": 48},
+                       "clip": {"batch": self.PAIRS, "steps": self.UPDATES, "lr": self.LR, "towers": towers},
+                       "train": {"micro_batch": micro}}}
+        (run_dir / "run.json").write_text(json.dumps(document))
+        run(TRAINER, "train", run_dir)
+        events = [json.loads(line) for line in (run_dir / "events.jsonl").read_text().splitlines()]
+        losses = [event["values"]["train/loss"] for event in events if event["type"] == "metrics"]
+        return load_file(run_dir / "export/clip/model.safetensors"), losses
+
+    def reference(self, model, made, captions, towers, dtype):
+        model = copy.deepcopy(model).to(dtype)
+        pixels = processor(48)(made, return_tensors="pt").pixel_values.to(dtype)
+        ids = self.tokenizer()(captions, padding="max_length", max_length=77, return_tensors="pt").input_ids
+        trains = lambda name: name == "logit_scale" or towers == "both" or name.startswith("text_") == (towers == "text")
+        named = [(name, value) for name, value in model.named_parameters() if trains(name)]
+        optimizer = torch.optim.AdamW(
+            [{"params": [value for name, value in named if name != "logit_scale"], "weight_decay": 0.01},
+             {"params": [model.logit_scale], "weight_decay": 0.0}], lr=self.LR, betas=(0.9, 0.999), eps=1e-8)
+        losses = []
+        for _ in range(self.UPDATES):
+            optimizer.zero_grad()
+            image = unit(model.get_image_features(pixel_values=pixels).pooler_output)
+            text = unit(model.get_text_features(input_ids=ids).pooler_output)
+            logits = model.logit_scale.exp() * image @ text.T
+            own = torch.arange(len(captions))
+            loss = (torch.nn.functional.cross_entropy(logits, own) + torch.nn.functional.cross_entropy(logits.T, own)) / 2
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_([value for _, value in named], 1.0)
+            optimizer.step()
+            with torch.no_grad():
+                model.logit_scale.clamp_(max=math.log(100))
+            losses.append(loss.item())
+        return {name: value.detach().double() for name, value in model.state_dict().items()}, losses
+
+    def distance(self, weights, reference, start, part):
+        """Of the change of a part's weights; the true gradient of a key's bias is zero."""
+        names = [name for name in reference if part(name) and not name.endswith("k_proj.bias")]
+        stack = lambda table: torch.cat([table[name].double().flatten() for name in names])
+        change = stack(reference) - stack(start)
+        self.assertGreater(change.norm().item(), 0)
+        return ((stack(weights) - stack(reference)).norm() / change.norm()).item()
+
+    def test_updates_are_those_of_plain_pytorch(self):
+        made, captions = self.dataset()
+        model = transformers_model("odd")
+        folder = self.save(model, "model", 48)
+        start = {name: value.double() for name, value in model.state_dict().items()}
+        parts = {"image": lambda name: name.startswith("vis"), "text": lambda name: name.startswith("text_"),
+                 "scale": lambda name: name == "logit_scale"}
+        for towers, micro in (("both", 3), ("both", 10), ("image", 4), ("text", 7)):
+            exact, losses = self.reference(model, made, captions, towers, torch.float64)
+            rounded, _ = self.reference(model, made, captions, towers, torch.float32)
+            ours, told = self.train(folder, towers, micro)
+            for got, expected in zip(told, losses, strict=True):
+                self.assertLessEqual(abs(got - expected), 1e-5 * expected, (towers, micro))
+            for name, part in parts.items():
+                if name != "scale" and towers not in ("both", name):
+                    for key in filter(part, start):
+                        self.assertTrue(torch.equal(ours[key].double(), start[key]), key)
+                    continue
+                limit = max(1e-4, 10 * self.distance(rounded, exact, start, part))
+                self.assertLessEqual(self.distance(ours, exact, start, part), limit, (towers, micro, name))
+
+
 if __name__ == "__main__":
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

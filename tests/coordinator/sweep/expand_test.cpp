@@ -396,6 +396,35 @@ TEST(Expand, ObjectiveAndReportHaveDefaults) {
   EXPECT_THAT(sweep.studies, ElementsAre(""));
 }
 
+TEST(Expand, MetricsOfAJudgeAreThereForWhoNamesOneOrTrainsOne) {
+  const std::string metrics =
+      "objective: {metric: eval/clip_rank}\nreport: [eval/clip_rank, eval/cosine]\n";
+  for (const char* runs :
+       {"runs: {a: {}, b: {eval.clip: models/sar-clip}}\n", "runs: {a: {job: clip}}\n"}) {
+    EXPECT_EQ(remarks(expand_text(kHead + metrics + runs)), "") << runs;
+  }
+  const auto sweep = expand_text(kHead + "runs: {a: {eval.clip: models/sar-clip}}\n");
+  EXPECT_EQ(sweep.runs.at(0).path_bases.json().at("eval.clip"), "/lab/sweeps");
+}
+
+TEST(Expand, AClipJobHasALengthOfItsOwn) {
+  const auto sweep =
+      expand_text(kHead + "runs:\n  a: {job: clip}\n  b: {job: clip, clip.steps: 5}\n",
+                  {"train.micro_batch=3"});
+  EXPECT_EQ(remarks(sweep), "");
+  const auto& a = run_named(sweep, "a").config;
+  EXPECT_EQ(a["clip.epochs"], 8);
+  EXPECT_TRUE(run_named(sweep, "b").config["clip.epochs"].is_null());
+  for (const char* field : {"train.epochs", "train.global_batch", "prompt.dropout", "token.text",
+                            "unet.lr", "eval.clip"}) {
+    EXPECT_FALSE(a.contains(field)) << field;
+  }
+  EXPECT_EQ(expand_text(kHead + "runs: {a: {job: clip, clip: {steps: 5, epochs: 2}}}\n")
+                .diagnostics.at(0)
+                .code,
+            "illegal_combination");
+}
+
 TEST(Expand, MaxRunsCountsTrainingsNotAliases) {
   const std::string three = "runs: {a: {}, b: {}, c: {unet.lr: 1e-6}, d: {unet.lr: 2e-6}}\n";
   EXPECT_EQ(expand_text(kHead + "limits: {max_runs: 3}\n" + three).trainings, 3);

@@ -60,6 +60,16 @@ TEST(RunConfig, StepsReplaceTheDefaultEpochs) {
   EXPECT_EQ(complete["train.steps"], 10);
 }
 
+TEST(RunConfig, AClipJobHasEpochsAndWholeNumbersByDefault) {
+  const json config = with_defaults({{"job", "clip"}, {"model.path", "m"}});
+  EXPECT_EQ(config["clip.epochs"], 8);
+  EXPECT_EQ(config["export.dtype"], "fp32");
+  EXPECT_EQ(refusal(config), "");
+  EXPECT_TRUE(with_defaults({{"job", "clip"}, {"clip.steps", 3}})["clip.epochs"].is_null());
+  EXPECT_EQ(rival_of("clip.steps"), "clip.epochs");
+  EXPECT_EQ(rival_of("clip.batch"), "");
+}
+
 TEST(RunConfig, AVaeJobTrainsTheWholeVaeByDefault) {
   json config = with_defaults({{"job", "vae"}, {"model.path", "m"}});
   EXPECT_EQ(config["vae.mode"], "full");

@@ -144,6 +144,19 @@ TokenConfig parse_token(const json& flat) {
   return token;
 }
 
+// A contrastive batch that is not full is another loss: what is left of an epoch is dropped.
+void parse_clip(const json& flat, RunConfig& config) {
+  const json& towers = flat.at("clip.towers");
+  config.clip.lr = flat.at("clip.lr").get<double>();
+  config.clip.image = towers != "text";
+  config.clip.text = towers != "image";
+  config.train.epochs = parse_optional<std::int64_t>(flat.at("clip.epochs"));
+  config.train.steps = parse_optional<std::int64_t>(flat.at("clip.steps"));
+  config.train.global_batch = flat.at("clip.batch").get<std::int64_t>();
+  config.train.tail = Tail::drop;
+  config.train.bf16 = flat.at("clip.precision") == "bf16";
+}
+
 RunConfig from_complete(const json& flat) {
   RunConfig config;
   config.job = flat.at("job").get<std::string>();
@@ -160,6 +173,7 @@ RunConfig from_complete(const json& flat) {
   config.pool_at_greatest_id = flat.at("compat.pool") == "hf_argmax";
   config.stretch = flat.at("data.stretch");
   config.train = parse_train(flat);
+  if (config.job == "clip") parse_clip(flat, config);
   return config;
 }
 

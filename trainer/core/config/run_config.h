@@ -81,16 +81,22 @@ struct TrainConfig {
   std::optional<double> ema_decay;
 };
 
+struct ClipTraining {  // of job clip
+  double lr = 0;
+  bool image = true, text = true;  // the towers that train
+};
+
 struct RunConfig {
-  std::string job;         // "diffusion" | "vae"
+  std::string job;         // "diffusion" | "vae" | "clip"
   std::string model_path;  // empty where the run does not name one
   PromptConfig prompt;
   NetworkConfig unet, text_encoder_1, text_encoder_2;
   VaeTraining vae;
   TokenConfig token;
+  ClipTraining clip;
   bool pool_at_greatest_id = false;  // compat.pool: hf_argmax
   nlohmann::json stretch;            // data.stretch as given; null where absent
-  TrainConfig train;
+  TrainConfig train;  // in job clip its length, batch and precision are those of `clip`
 };
 
 // `nested`: `config` of run.json; a missing field has its default. Throws Error(invalid) naming

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "schema/base/error.h"
+#include "trainer/torch/jobs/clip_job.h"
 #include "trainer/torch/jobs/diffusion_task.h"
 #include "trainer/torch/jobs/evaluation_stage.h"
 #include "trainer/torch/jobs/export_stage.h"
@@ -136,6 +137,13 @@ class PipelineJob {
 JobOutcome run_job(RunContext& run, const RecordOrder& record) {
   run.parse_stages();
   JobBasis basis(run);
+  if (basis.config().job == "clip") {
+    if (!record.file.empty()) {
+      throw Error(ErrorCode::invalid,
+                  "--record takes the updates of job diffusion or vae; this run is job clip");
+    }
+    return run_clip_job(basis);
+  }
   return PipelineJob(basis, record).run();
 }
 

@@ -25,8 +25,9 @@ using nlohmann::json;
 // Under a constant rate the weights of an update do not depend on how many come after it, so that a
 // run that was finished can train on.
 bool is_length(const std::string& name, const json& complete) {
+  const std::string group = complete.at("job") == "clip" ? "clip" : "train";
   return complete.at("train.schedule") == "constant" &&
-         (name == "train.steps" || name == "train.epochs");
+         (name == group + ".steps" || name == group + ".epochs");
 }
 
 // What the trained weights depend on besides the binary: resuming under another one is refused.
@@ -66,6 +67,26 @@ int threads_of_rank(int threads_of_run, int ranks) {
   return std::max(1, (threads_of_run > 0 ? threads_of_run : at::get_num_threads()) / ranks);
 }
 
+std::int64_t updates_of(const RunConfig& config, std::int64_t images) {
+  const std::int64_t batch = config.train.global_batch;
+  if (config.job == "clip" && batch > images && config.train.steps != 0) {
+    throw Error(ErrorCode::invalid,
+                fmt::format("clip.batch is {}, but the training split has {} pictures; write "
+                            "clip.batch: {} or less",
+                            batch, images, images),
+                "clip.batch");
+  }
+  return total_updates(config.train, images);
+}
+
+// Pictures of a pass. A CLIP tower sees every picture at its own size, whatever the data's.
+std::int64_t pictures_of_pass(const RunConfig& config, int resolution) {
+  constexpr std::int64_t kClipPass = 16;
+  const std::int64_t batch = config.train.global_batch;
+  if (config.job != "clip") return micro_batch_size(config.train.micro_batch, batch, resolution);
+  return std::min(config.train.micro_batch.value_or(kClipPass), batch);
+}
+
 }  // namespace
 
 JobBasis::JobBasis(RunContext& run)
@@ -74,11 +95,10 @@ JobBasis::JobBasis(RunContext& run)
       data_(training_split(data_options_of(run.file()))),
       config_hash_(science_hash(run.file())),
       resume_(find_resume(run, config_hash_)),
-      updates_(total_updates(config_.train, static_cast<std::int64_t>(data_.items().size()))),
-      micro_batch_(micro_batch_size(config_.train.micro_batch, config_.train.global_batch,
-                                    data_.options().resolution)) {
+      updates_(updates_of(config_, static_cast<std::int64_t>(data_.items().size()))),
+      micro_batch_(pictures_of_pass(config_, data_.options().resolution)) {
   if (config_.model_path.empty()) {
-    throw Error(ErrorCode::invalid, "model.path is missing; name a pipeline folder or a checkpoint",
+    throw Error(ErrorCode::invalid, "model.path is missing; name a model or a checkpoint",
                 "model.path");
   }
 }

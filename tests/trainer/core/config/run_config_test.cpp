@@ -48,6 +48,19 @@ TEST(RunConfig, WhatThisVersionCannotHonourIsRefused) {
   EXPECT_THROW(parse_run_config({{"compat", {{"sched_unit", "diffusers_sdxl_bug"}}}}), Error);
 }
 
+TEST(RunConfig, AClipJobTrainsByItsOwnFields) {
+  const RunConfig config = parse_run_config(
+      {{"job", "clip"},
+       {"clip", {{"batch", 10}, {"epochs", 3}, {"towers", "text"}, {"precision", "bf16"}}},
+       {"train", {{"tail", "flush"}, {"global_batch", 4}, {"steps", 7}}}});
+  EXPECT_DOUBLE_EQ(config.clip.lr, 1e-5);
+  EXPECT_FALSE(config.clip.image);
+  EXPECT_TRUE(config.clip.text);
+  EXPECT_TRUE(config.train.bf16);
+  EXPECT_EQ(config.train.global_batch, 10);
+  EXPECT_EQ(total_updates(config.train, 25), 6);  // what fills no batch is left out
+}
+
 TEST(RunConfig, WarmupInEpochsBecomesUpdates) {
   const RunConfig config =
       parse_run_config({{"train", {{"warmup", "2epochs"}, {"global_batch", 4}}}});
