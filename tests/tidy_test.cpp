@@ -38,7 +38,7 @@ const std::vector<Rule> kIncludes = {
     {"<Eigen/", {"trainer/core/metrics/"}},
     {"<CLI/",
      {"coordinator/cli/", "coordinator/main.cpp", "worker/main.cpp", "trainer/torch/main.cpp",
-      "trainer/torch/commands/", "tests/load/main.cpp"}},
+      "trainer/torch/commands/", "tests/load/main.cpp", "tests/statistics/main.cpp"}},
     {"\"schema/", {"schema/", "coordinator/", "worker/", "trainer/", "tests/", "dashboard/"}},
     {"\"coordinator/sweep/",
      {"coordinator/sweep/", "coordinator/core/", "coordinator/main.cpp", "tests/"}},
