@@ -11,6 +11,7 @@
 #include "coordinator/core/fork.h"
 #include "coordinator/core/garbage.h"
 #include "coordinator/core/history_views.h"
+#include "coordinator/core/leaderboard.h"
 #include "coordinator/core/leasing.h"
 #include "coordinator/core/readiness.h"
 #include "coordinator/core/reaper.h"
@@ -18,6 +19,7 @@
 #include "coordinator/core/selector.h"
 #include "coordinator/core/slurm_pools.h"
 #include "coordinator/core/slurm_tender.h"
+#include "coordinator/core/statistician.h"
 #include "coordinator/core/streams.h"
 #include "coordinator/core/submit.h"
 #include "coordinator/core/sweep_views.h"
@@ -33,16 +35,44 @@ namespace sarsweep::coordinator {
 
 using nlohmann::json;
 
+namespace {
+
+// How long a leaderboard waits for its statistics before it goes out without.
+constexpr std::chrono::milliseconds kPatience(200);
+
+}  // namespace
+
 struct Coordinator::Impl {
   Core core;
   SlurmCommands slurm;
   SlurmTender tender;
+  mutable Statistician statistician;
 
   Impl(CoordinatorOptions options, const Clock& clock, SweepLanguage language,
        const SlurmOptions& patience)
       : core(std::move(options), clock, std::move(language)),
         slurm(std::chrono::milliseconds(static_cast<std::int64_t>(patience.limit_s * 1000))),
-        tender(core, slurm, {patience.doubt_s, patience.vanish_s}) {}
+        tender(core, slurm, {patience.doubt_s, patience.vanish_s}),
+        statistician(core.objects) {}
+
+  // A view, and again if its statistics are there before patience ends.
+  template <typename Query>
+  json with_statistics(const Query& query,
+                       LeaderboardView (*view)(Connection&, const Query&, const Ask&),
+                       Board (*board)(Connection&, const Query&)) const {
+    const auto look = [&] {
+      return core.database.read([&](Connection& c) {
+        return view(c, query, [&](const Statistician::Question& question) {
+          return statistician.look(question, [this, query, board] {
+            return core.database.read([&](Connection& again) { return board(again, query); });
+          });
+        });
+      });
+    };
+    LeaderboardView seen = look();
+    if (!seen.current && statistician.await(seen.question, kPatience)) seen = look();
+    return seen.document;
+  }
 
   json with_trouble(json pool) const {
     pool["trouble"] = tender.trouble();
@@ -129,8 +159,8 @@ json Coordinator::why(const std::string& id) const {
   return impl_->of_run(
       id, [&](Connection& c, const RunRow& run) { return why_view(impl_->core, c, run); });
 }
-json Coordinator::leaderboard(const std::string& sweep) const {
-  return impl_->core.database.read([&](Connection& c) { return leaderboard_view(c, sweep); });
+json Coordinator::leaderboard(const std::string& sweep, const std::string& baseline) const {
+  return impl_->with_statistics(BoardQuery{sweep, baseline}, leaderboard_view, board_of);
 }
 json Coordinator::queue(std::int64_t limit) const {
   return impl_->core.database.read([limit](Connection& c) { return queue_view(c, limit); });

@@ -82,7 +82,9 @@ class Coordinator {
   nlohmann::json events(const std::string& id, std::int64_t after) const;
   nlohmann::json evaluation(const std::string& id) const;
   nlohmann::json why(const std::string& id) const;
-  nlohmann::json leaderboard(const std::string& sweep) const;
+  // `baseline`: a cell that all are compared with; empty: each study's own. Statistics are computed
+  // in the background: rows whose numbers are not there yet say that they are computing.
+  nlohmann::json leaderboard(const std::string& sweep, const std::string& baseline = {}) const;
   // Its first `limit` rows.
   nlohmann::json queue(std::int64_t limit = kWholeQueue) const;
   // Of all runs whose name, or sweep/name, begins with `prefix`.

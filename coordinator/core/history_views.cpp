@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "coordinator/core/run_views.h"
-#include "coordinator/store/artifact_store.h"
 #include "coordinator/store/attempt_store.h"
 #include "coordinator/store/event_store.h"
 #include "coordinator/store/metric_store.h"
@@ -122,6 +121,17 @@ json events_view(Connection& connection, const RunRow& run, std::int64_t after) 
                    {"detail", event.detail}});
   }
   return out;
+}
+
+std::optional<EvaluationRow> newest_evaluation(Connection& connection, std::int64_t run) {
+  for (EvaluationRow& result : ArtifactStore(connection).evaluations(run)) {
+    if (result.file.starts_with("eval/")) return std::move(result);
+  }
+  return std::nullopt;
+}
+
+json read_evaluation(const ObjectStore& objects, const std::string& sha256) {
+  return parse_json(read_file(objects.object(sha256)), "result " + sha256, kResultLimits);
 }
 
 json evaluation_view(const Core& core, Connection& connection, const RunRow& run) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "coordinator/core/core.h"
+#include "coordinator/store/artifact_store.h"
 #include "coordinator/store/run_store.h"
 
 namespace sarsweep::coordinator {
@@ -29,6 +30,11 @@ nlohmann::json log_view(const Core& core, Connection& connection, const RunRow& 
                         const LogQuery& query);
 nlohmann::json samples_view(Connection& connection, const RunRow& run);
 nlohmann::json events_view(Connection& connection, const RunRow& run, std::int64_t after);
+// The newest evaluation by the run's own protocol; evaluations of the validation split on the way
+// are none. `run` is the one whose data they are.
+std::optional<EvaluationRow> newest_evaluation(Connection& connection, std::int64_t run);
+// A result document. Throws Error(not_found), Error(invalid).
+nlohmann::json read_evaluation(const ObjectStore& objects, const std::string& sha256);
 // Throws Error(not_found) if there is no result yet.
 nlohmann::json evaluation_view(const Core& core, Connection& connection, const RunRow& run);
 

@@ -1,16 +1,24 @@
+#include "coordinator/core/leaderboard.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "coordinator/core/history_views.h"
 #include "coordinator/core/run_views.h"
-#include "coordinator/core/sweep_views.h"
+#include "coordinator/core/statistics_json.h"
 #include "coordinator/store/artifact_store.h"
 #include "coordinator/store/metric_store.h"
 #include "coordinator/store/run_store.h"
 #include "coordinator/store/sweep_store.h"
+#include "schema/base/digest.h"
 #include "schema/base/error.h"
 
 namespace sarsweep::coordinator {
@@ -19,15 +27,18 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kImages = "eval/n";
+constexpr std::size_t kShownNames = 10;
 
 // One row of the board: the runs of a cell, one a seed.
 struct Cell {
   std::vector<RunRow> runs;
   std::vector<std::string> aliases;
-  std::vector<RunRow> done;         // the data of the finished ones
-  std::vector<std::int64_t> seeds;  // of each of `done`
+  std::vector<RunRow> done;          // the data of the finished ones
+  std::vector<std::int64_t> seeds;   // of each of `done`
+  std::vector<std::string> results;  // digests of the result documents of each of `done`
   std::map<std::string, std::vector<std::optional<double>>> values;  // by metric, of each of `done`
   std::string protocol_hash;
+  bool mixed = false;  // its seeds were judged by different protocols: they have no common mean
   std::optional<double> objective;
 };
 
@@ -60,6 +71,7 @@ std::optional<double> mean_of(const Cell& cell, const std::string& key) {
 // baseline itself, where no seed is common or one has no value, and between protocols.
 std::optional<double> delta_of(const Cell& cell, const Cell& baseline, const std::string& key) {
   if (&cell == &baseline || cell.protocol_hash != baseline.protocol_hash) return std::nullopt;
+  if (cell.mixed || baseline.mixed) return std::nullopt;
   double sum = 0;
   int pairs = 0;
   for (std::size_t i = 0; i < cell.done.size(); ++i) {
@@ -98,6 +110,21 @@ std::map<std::string, std::size_t> baselines_of(const std::vector<Cell>& cells,
   return found;
 }
 
+// The cell of that name, or that has it for an alias. Throws Error(not_found) with the names.
+std::size_t cell_named(const std::vector<Cell>& cells, const std::string& name) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const auto& aliases = cells[i].aliases;
+    if (cells[i].runs.front().cell == name) return i;
+    if (std::find(aliases.begin(), aliases.end(), name) != aliases.end()) return i;
+    if (names.size() < kShownNames) names.push_back(cells[i].runs.front().cell);
+  }
+  throw Error(ErrorCode::not_found,
+              fmt::format("no cell is called '{}'; there are {}{}", name, fmt::join(names, ", "),
+                          cells.size() > names.size() ? ", …" : ""),
+              "baseline");
+}
+
 std::vector<Cell> cells_of(Connection& connection, const SweepRow& sweep) {
   RunStore runs(connection);
   std::map<std::string, std::size_t> index;
@@ -126,12 +153,13 @@ std::vector<Cell> cells_of(Connection& connection, const SweepRow& sweep) {
 void judge(Connection& connection, Cell& cell, const std::string& metric) {
   cell.objective = mean_of(cell, metric);
   for (const RunRow& run : cell.done) {
-    const auto results = ArtifactStore(connection).evaluations(run.id);
-    if (results.empty()) continue;
-    if (cell.protocol_hash.empty()) cell.protocol_hash = results.front().protocol_hash;
-    // Seeds that were judged by different protocols have no common mean.
-    if (cell.protocol_hash != results.front().protocol_hash) cell.objective.reset();
+    const std::optional<EvaluationRow> result = newest_evaluation(connection, run.id);
+    cell.results.push_back(result ? result->sha256 : std::string());
+    if (!result) continue;
+    if (cell.protocol_hash.empty()) cell.protocol_hash = result->protocol_hash;
+    cell.mixed = cell.mixed || cell.protocol_hash != result->protocol_hash;
   }
+  if (cell.mixed) cell.objective.reset();
 }
 
 json thumbnail_of(Connection& connection, const Cell& cell) {
@@ -166,27 +194,61 @@ json members_of(Connection& connection, const Cell& cell, double& progress) {
   return members;
 }
 
-json optional_json(const std::optional<double>& value) {
-  return value ? number_json(*value) : json(nullptr);
+// What is shown of a metric: the mean of what the database holds, and the statistics if they are of
+// the same.
+json metric_json(double mean, const std::optional<double>& delta, const std::string& metric,
+                 const CellStatistics* statistics) {
+  const MetricNumbers* made = nullptr;
+  if (statistics != nullptr) {
+    const auto found = statistics->numbers->metrics.find(metric);
+    if (found != statistics->numbers->metrics.end()) made = &found->second;
+  }
+  json out = {{"mean", number_json(mean)}, {"low", nullptr}, {"high", nullptr}};
+  if (made == nullptr || !stats::alike(made->estimate.mean, mean)) {
+    out.update(comparison_json(std::nullopt, std::nullopt));
+  } else {
+    // Of the baseline as it now is: its seeds may have become more.
+    const bool same = made->comparison && delta && stats::alike(made->comparison->delta, *delta);
+    out.update(interval_json(made->estimate));
+    out.update(
+        comparison_json(same ? made->comparison : std::nullopt, p_holm_of(*statistics, metric)));
+  }
+  if (delta && out["delta"].is_null()) out["delta"] = number_json(*delta);
+  return out;
 }
 
-json row_of(Connection& connection, const Cell& cell, const Cell& baseline, const json& report) {
+// A cell's own numbers and those of the statistics; nullptr where there are none yet.
+struct Judgement {
+  const CellStatistics* statistics = nullptr;
+  bool computing = false;
+};
+
+json metrics_json(const Cell& cell, const Cell& baseline, const json& report,
+                  const CellStatistics* statistics) {
+  json metrics = json::object();
+  for (const std::string key : report) {
+    const auto mean = mean_of(cell, key);
+    metrics[key] =
+        mean ? metric_json(*mean, delta_of(cell, baseline, key), key, statistics) : json(nullptr);
+  }
+  return metrics;
+}
+
+json floor_json(const json& report, const CellStatistics* statistics) {
+  json floor = json::object();
+  if (statistics == nullptr) return floor;
+  for (const std::string key : report) {
+    const auto found = statistics->numbers->floor.find(key);
+    if (found != statistics->numbers->floor.end()) floor[key] = digits(found->second);
+  }
+  return floor;
+}
+
+json row_of(Connection& connection, const Cell& cell, const Cell& baseline, const json& report,
+            const Judgement& judgement) {
   const RunRow& first = cell.runs.front();
   std::map<std::string, int> states;
   for (const RunRow& run : cell.runs) ++states[std::string(to_string(run.state))];
-  json metrics = json::object();
-  for (const json& key : report) {
-    const auto mean = mean_of(cell, key);
-    if (!mean) {
-      metrics[key.get<std::string>()] = nullptr;
-      continue;
-    }
-    metrics[key.get<std::string>()] = {{"mean", number_json(*mean)},
-                                       {"low", nullptr},
-                                       {"high", nullptr},
-                                       {"delta", optional_json(delta_of(cell, baseline, key))},
-                                       {"p", nullptr}};
-  }
   const auto images = mean_of(cell, kImages);
   double progress = 0;
   const json members = members_of(connection, cell, progress);
@@ -199,9 +261,12 @@ json row_of(Connection& connection, const Cell& cell, const Cell& baseline, cons
           {"cell_hash", first.cell_hash},
           {"n_images", images ? json(std::llround(*images)) : json(nullptr)},
           {"seeds", cell.done.size()},
+          {"one_seed", cell.done.size() == 1},
           {"states", states},
           {"protocol_hash", cell.protocol_hash.empty() ? json(nullptr) : json(cell.protocol_hash)},
-          {"metrics", metrics},
+          {"metrics", metrics_json(cell, baseline, report, judgement.statistics)},
+          {"floor", floor_json(report, judgement.statistics)},
+          {"computing", judgement.computing},
           {"study", first.study},
           {"baseline", baseline.runs.front().cell},
           {"axes", json::parse(first.axes)},
@@ -232,32 +297,135 @@ json reported(const SweepRow& sweep) {
   return report;
 }
 
+// A sweep as it stands.
+struct Standing {
+  SweepRow sweep;
+  json report;
+  std::vector<Cell> cells;
+  std::map<std::string, std::size_t> baselines;  // by study
+  std::vector<std::size_t> order;                // best first
+
+  const Cell& baseline_of(const Cell& cell) const {
+    return cells[baselines.at(cell.runs.front().study)];
+  }
+  // Results of different protocols are never ranked together: that of the best one counts.
+  bool ranked(const Cell& cell) const {
+    return cell.objective && cell.protocol_hash == cells[order.front()].protocol_hash;
+  }
+};
+
+Standing standing_of(Connection& connection, const BoardQuery& query) {
+  Standing out;
+  out.sweep = SweepStore(connection).need(query.sweep);
+  out.report = reported(out.sweep);
+  out.cells = cells_of(connection, out.sweep);
+  for (Cell& cell : out.cells) {
+    read_values(connection, cell, out.report);
+    if (!cell.values.contains(kImages)) read_values(connection, cell, {kImages});
+    judge(connection, cell, out.sweep.objective_metric);
+  }
+  out.baselines = baselines_of(out.cells, out.sweep);
+  if (!query.baseline.empty()) {
+    const std::size_t chosen = cell_named(out.cells, query.baseline);
+    for (auto& [study, baseline] : out.baselines) baseline = chosen;
+  }
+  out.order = best_first(out.cells, out.sweep.objective_goal == "maximize");
+  return out;
+}
+
+// Changes whenever the board's statistics might.
+std::string state_of(const Standing& standing) {
+  Sha256 digest;
+  const auto feed = [&](const std::string& text) { digest.update(text + "\n"); };
+  feed(standing.report.dump());
+  feed(standing.sweep.objective_metric + " " + standing.sweep.objective_goal);
+  for (const Cell& cell : standing.cells) {
+    feed(cell.runs.front().cell + " " + cell.runs.front().study + " " +
+         standing.baseline_of(cell).runs.front().cell + " " + cell.protocol_hash);
+    for (std::size_t i = 0; i < cell.done.size(); ++i) {
+      const RunRow& data = cell.done[i];
+      feed(fmt::format("{} {} {} {} {}", cell.seeds[i], data.id, data.generation, data.lease_epoch,
+                       cell.results[i]));
+    }
+  }
+  return digest.hex();
+}
+
+BoardCell board_cell(const Standing& standing, const Cell& cell) {
+  BoardCell out{.name = cell.runs.front().cell,
+                .study = cell.runs.front().study,
+                .protocol = cell.protocol_hash,
+                .runs = {},
+                .baseline = standing.baseline_of(cell).runs.front().cell,
+                .ranked = standing.ranked(cell)};
+  if (cell.mixed) return out;
+  for (std::size_t i = 0; i < cell.done.size(); ++i) {
+    BoardRun run{cell.seeds[i], cell.results[i], {}};
+    for (const std::string key : standing.report) {
+      if (const std::optional<double>& value = cell.values.at(key)[i]) run.values[key] = *value;
+    }
+    out.runs.push_back(std::move(run));
+  }
+  return out;
+}
+
+// Of each cell, by name.
+std::map<std::string, Judgement> judgements_of(const Standing& standing,
+                                               const Statistician::Answer& answer) {
+  std::map<std::string, Judgement> out;
+  for (const Cell& cell : standing.cells) {
+    out[cell.runs.front().cell].computing = !answer.current && !cell.done.empty();
+  }
+  if (answer.statistics == nullptr) return out;
+  for (std::size_t i = 0; i < answer.statistics->cells.size(); ++i) {
+    const auto found = out.find(answer.statistics->board.cells[i].name);
+    const CellStatistics& cell = answer.statistics->cells[i];
+    if (found != out.end() && cell.numbers != nullptr) found->second.statistics = &cell;
+  }
+  return out;
+}
+
+// Until the statistics are there, the place in the order.
+void set_rank(const Judgement& judgement, int place, json& row) {
+  row["rank"] = place;
+  if (judgement.computing || judgement.statistics == nullptr || !judgement.statistics->rank) return;
+  const stats::Rank& rank = *judgement.statistics->rank;
+  row["rank"] = rank.rank;
+  if (rank.low) row["rank_low"] = *rank.low;
+  if (rank.high) row["rank_high"] = *rank.high;
+}
+
 }  // namespace
 
-json leaderboard_view(Connection& connection, const std::string& name) {
-  const SweepRow sweep = SweepStore(connection).need(name);
-  std::vector<Cell> cells = cells_of(connection, sweep);
-  const json report = reported(sweep);
-  for (Cell& cell : cells) {
-    read_values(connection, cell, report);
-    if (!cell.values.contains(kImages)) read_values(connection, cell, {kImages});
-    judge(connection, cell, sweep.objective_metric);
+Board board_of(Connection& connection, const BoardQuery& query) {
+  const Standing standing = standing_of(connection, query);
+  Board board;
+  board.maximize = standing.sweep.objective_goal == "maximize";
+  board.metrics.push_back(standing.sweep.objective_metric);
+  for (const std::string key : standing.report) {
+    if (key != board.metrics.front()) board.metrics.push_back(key);
   }
-  const std::map<std::string, std::size_t> baselines = baselines_of(cells, sweep);
-  json board = json::array();
-  std::string front;  // the protocol of the best
-  int rank = 0;
-  for (const std::size_t i : best_first(cells, sweep.objective_goal == "maximize")) {
-    const Cell& cell = cells[i];
-    const std::size_t baseline = baselines.at(cell.runs.front().study);
-    json row = row_of(connection, cell, cells[baseline], report);
-    if (board.empty()) front = cell.protocol_hash;
-    if (cell.objective && cell.protocol_hash == front) {
-      row["rank"] = row["rank_low"] = row["rank_high"] = ++rank;
-    }
-    board.push_back(std::move(row));
-  }
+  for (const Cell& cell : standing.cells) board.cells.push_back(board_cell(standing, cell));
   return board;
+}
+
+LeaderboardView leaderboard_view(Connection& connection, const BoardQuery& query, const Ask& ask) {
+  const Standing standing = standing_of(connection, query);
+  LeaderboardView view;
+  view.question = {query.sweep + "\n" + query.baseline, state_of(standing)};
+  const Statistician::Answer answer = ask(view.question);
+  view.current = answer.current;
+  view.document = json::array();
+  const std::map<std::string, Judgement> judgements = judgements_of(standing, answer);
+  int place = 0;
+  for (const std::size_t i : standing.order) {
+    const Cell& cell = standing.cells[i];
+    const Judgement& judgement = judgements.at(cell.runs.front().cell);
+    json row = row_of(connection, cell, standing.baseline_of(cell), standing.report, judgement);
+    if (standing.ranked(cell)) set_rank(judgement, ++place, row);
+    view.document.push_back(std::move(row));
+  }
+  return view;
 }
 
 }  // namespace sarsweep::coordinator

@@ -17,6 +17,5 @@ nlohmann::json queue_view(Connection& connection, std::int64_t limit);
 nlohmann::json names_view(Connection& connection, const std::string& prefix);
 nlohmann::json workers_view(const Core& core, Connection& connection);
 std::string prometheus_text(const Core& core, Connection& connection);
-nlohmann::json leaderboard_view(Connection& connection, const std::string& sweep);
 
 }  // namespace sarsweep::coordinator

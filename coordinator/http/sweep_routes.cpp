@@ -36,7 +36,7 @@ std::vector<Route> sweep_routes(const RouteContext& context) {
     return Reply::of(core.sweep(call.path.at("name")));
   };
   const auto board = [&core](const Call& call) {
-    return Reply::of(core.leaderboard(call.param("sweep")));
+    return Reply::of(core.leaderboard(call.param("sweep"), call.param("baseline")));
   };
   return {
       {"POST", "/api/v1/plan", Role::viewer, Listener::control, {}, kSourceCap, plan},
@@ -44,7 +44,13 @@ std::vector<Route> sweep_routes(const RouteContext& context) {
       {"POST", "/api/v1/sweeps", Role::submitter, Listener::control, {}, kSourceCap, post},
       {"GET", "/api/v1/sweeps", Role::viewer, Listener::control, {}, 0, list},
       {"GET", "/api/v1/sweeps/{name}", Role::viewer, Listener::control, {}, 0, one},
-      {"GET", "/api/v1/leaderboard", Role::viewer, Listener::control, {"sweep"}, 0, board},
+      {"GET",
+       "/api/v1/leaderboard",
+       Role::viewer,
+       Listener::control,
+       {"sweep", "baseline"},
+       0,
+       board},
   };
 }
 

@@ -66,7 +66,7 @@ nlohmann::json Coordinator::why(const std::string& id) const { return {{"id", id
 nlohmann::json Coordinator::evaluation(const std::string&) const {
   return nlohmann::json::object();
 }
-nlohmann::json Coordinator::leaderboard(const std::string&) const {
+nlohmann::json Coordinator::leaderboard(const std::string&, const std::string&) const {
   return nlohmann::json::array();
 }
 nlohmann::json Coordinator::queue(std::int64_t) const { return nlohmann::json::array(); }
