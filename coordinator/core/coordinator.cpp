@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "coordinator/core/cell_diff.h"
 #include "coordinator/core/core.h"
 #include "coordinator/core/draining.h"
 #include "coordinator/core/extend.h"
@@ -161,6 +162,9 @@ json Coordinator::why(const std::string& id) const {
 }
 json Coordinator::leaderboard(const std::string& sweep, const std::string& baseline) const {
   return impl_->with_statistics(BoardQuery{sweep, baseline}, leaderboard_view, board_of);
+}
+json Coordinator::diff(const std::string& a, const std::string& b) const {
+  return impl_->with_statistics(DiffQuery{a, b}, diff_view, diff_board);
 }
 json Coordinator::queue(std::int64_t limit) const {
   return impl_->core.database.read([limit](Connection& c) { return queue_view(c, limit); });

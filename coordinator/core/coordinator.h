@@ -85,6 +85,8 @@ class Coordinator {
   // `baseline`: a cell that all are compared with; empty: each study's own. Statistics are computed
   // in the background: rows whose numbers are not there yet say that they are computing.
   nlohmann::json leaderboard(const std::string& sweep, const std::string& baseline = {}) const;
+  // The same numbers of two cells, or runs: b compared with a (core/cell_diff.h).
+  nlohmann::json diff(const std::string& a, const std::string& b) const;
   // Its first `limit` rows.
   nlohmann::json queue(std::int64_t limit = kWholeQueue) const;
   // Of all runs whose name, or sweep/name, begins with `prefix`.

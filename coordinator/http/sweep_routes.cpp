@@ -38,6 +38,9 @@ std::vector<Route> sweep_routes(const RouteContext& context) {
   const auto board = [&core](const Call& call) {
     return Reply::of(core.leaderboard(call.param("sweep"), call.param("baseline")));
   };
+  const auto diff = [&core](const Call& call) {
+    return Reply::of(core.diff(call.param("a"), call.param("b")));
+  };
   return {
       {"POST", "/api/v1/plan", Role::viewer, Listener::control, {}, kSourceCap, plan},
       {"POST", "/api/v1/imports/wandb", Role::viewer, Listener::control, {}, kSourceCap, wandb},
@@ -51,6 +54,7 @@ std::vector<Route> sweep_routes(const RouteContext& context) {
        {"sweep", "baseline"},
        0,
        board},
+      {"GET", "/api/v1/diff", Role::viewer, Listener::control, {"a", "b"}, 0, diff},
   };
 }
 

@@ -326,5 +326,66 @@ TEST(Statistician, OfWhatCannotBeReadKnowsNothingAndGoesOn) {
   EXPECT_EQ(statistician.look(question, fail).statistics, nullptr);
 }
 
+json settled_diff(Bench& bench, const std::string& a, const std::string& b) {
+  for (;;) {
+    json document = bench.core->diff(a, b);
+    if (!document["computing"].get<bool>()) return document;
+  }
+}
+
+TEST(Diff, HasTheNumbersOfTheLeaderboard) {
+  Bench bench;
+  three_cells(bench);
+  const json board = settled(bench);
+  const json document = settled_diff(bench, "a", "demo/b");
+  const json& metric = document["metrics"][kKl];
+  for (const char* key : {"delta", "delta_low", "delta_high", "p"}) {
+    EXPECT_EQ(metric[key], row_of(board, "b")["metrics"][kKl][key]) << key;
+  }
+  EXPECT_EQ(metric["p_holm"], metric["p"]) << "one comparison";
+  EXPECT_EQ(metric["a"]["low"], row_of(board, "a")["metrics"][kKl]["low"]);
+  EXPECT_EQ(metric["b"]["high"], row_of(board, "b")["metrics"][kKl]["high"]);
+  const json& label = document["metrics"]["eval/kl_per_label/label 1"];
+  EXPECT_TRUE(label["p"].is_number());
+  EXPECT_GE(label["p_holm"], label["p"]) << "over the labels";
+  EXPECT_EQ(document["a"]["name"], "a");
+  EXPECT_EQ(document["floor"][kKl], 0.004);
+}
+
+TEST(Diff, TakesCellsAndSingleRunsAndNamesTheFields) {
+  Bench bench;
+  bench.sweep.runs = {seed_of("a", 0), seed_of("a", 1), seed_of("b", 0), seed_of("b", 1)};
+  bench.sweep.runs[2].config.set("unet.lr", config::Value(0.5));
+  bench.sweep.runs[3].config.set("unet.lr", config::Value(0.5));
+  bench.submit();
+  bench.add_worker();
+  for (const std::uint64_t seed : {1, 2, 3, 4}) {
+    finish(bench, complete(stats::result_document(seed)));
+  }
+  EXPECT_EQ(settled_diff(bench, "a", "b")["metrics"][kKl]["seeds"], 2);
+  const json runs = settled_diff(bench, "a-s1", "b-s1");
+  EXPECT_EQ(runs["metrics"][kKl]["seeds"], 1);
+  EXPECT_EQ(runs["config"], json::parse(R"([{"field": "unet.lr", "a": null, "b": 0.5}])"));
+  EXPECT_TRUE(settled_diff(bench, "a-s0", "b-s1")["metrics"][kKl]["delta"].is_null())
+      << "no seed in common";
+  EXPECT_NE(refusal_of([&] { bench.core->diff("a", "nobody"); }).find("names no run"),
+            std::string::npos);
+  EXPECT_NE(refusal_of([&] { bench.core->diff("@demo", "a"); }).find("names several runs"),
+            std::string::npos);
+}
+
+TEST(Diff, RefusesACellOfTwoProtocols) {
+  Bench bench;
+  bench.sweep.runs = {seed_of("a", 0), seed_of("a", 1), seed_of("b", 0)};
+  bench.submit();
+  bench.add_worker();
+  finish(bench, complete(stats::result_document(1)), "p");
+  finish(bench, complete(stats::result_document(2)), "q");
+  finish(bench, complete(stats::result_document(3)), "p");
+  EXPECT_NE(refusal_of([&] { bench.core->diff("b", "a"); }).find("different protocols"),
+            std::string::npos);
+  EXPECT_TRUE(settled_diff(bench, "b", "a-s0")["metrics"][kKl]["p"].is_number());
+}
+
 }  // namespace
 }  // namespace sarsweep::coordinator

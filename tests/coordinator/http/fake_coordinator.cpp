@@ -69,6 +69,14 @@ nlohmann::json Coordinator::evaluation(const std::string&) const {
 nlohmann::json Coordinator::leaderboard(const std::string&, const std::string&) const {
   return nlohmann::json::array();
 }
+nlohmann::json Coordinator::diff(const std::string& a, const std::string& b) const {
+  return {{"a", {{"name", a}}},
+          {"b", {{"name", b}}},
+          {"config", nlohmann::json::array()},
+          {"metrics", nlohmann::json::object()},
+          {"floor", nlohmann::json::object()},
+          {"computing", false}};
+}
 nlohmann::json Coordinator::queue(std::int64_t) const { return nlohmann::json::array(); }
 nlohmann::json Coordinator::names(const std::string&) const { return nlohmann::json::array(); }
 nlohmann::json Coordinator::workers() const { return nlohmann::json::array(); }
