@@ -17,6 +17,8 @@ using Run = std::function<Exit(Session&)>;
 struct Typed {
   Preferences preferences;
   SubmitOptions submit;
+  LeaderboardOptions leaderboard;
+  DiffOptions diff;
   LsOptions ls;
   MetricsOptions metrics;
   LogsOptions logs;
@@ -32,7 +34,6 @@ struct Typed {
   std::string backup;
   UpOptions up;
   std::string run;
-  std::string sweep;
   std::string field;
   Selection watched;
   std::vector<std::string> forwarded;  // what follows `serve`, `worker` or `complete`
@@ -91,7 +92,8 @@ void add_global(CLI::App& app, Typed& typed) {
              if (name == known) typed.preferences.format = format;
            }
          },
-         "table, json, jsonl (a line an element) or csv; the last three with every digit")
+         "table, json, jsonl (a line an element) or csv; the last three with every digit; of "
+         "leaderboard and diff also markdown and latex")
       ->check(CLI::IsMember(choices_of("--output")));
   app.add_flag("-y,--yes", typed.preferences.yes, "Answer every question with yes");
 }
@@ -213,10 +215,17 @@ void add_sweeps(CLI::App& app, Typed& typed) {
           [&typed](Session& session) { return import_wandb(session, typed.submit.file); })
       ->add_option("file", typed.submit.file, "The W&B sweep's YAML")
       ->required();
-  command(app, typed, "leaderboard", "The cells of a sweep, best first",
-          [&typed](Session& session) { return leaderboard(session, typed.sweep); })
-      ->add_option("sweep", typed.sweep, "A sweep: radar or @radar")
-      ->required();
+  CLI::App* board = command(
+      app, typed, "leaderboard", "The cells of a sweep, best first; -o markdown, latex for papers",
+      [&typed](Session& session) { return leaderboard(session, typed.leaderboard); });
+  board->add_option("sweep", typed.leaderboard.sweep, "A sweep: radar or @radar")->required();
+  board->add_option("--baseline", typed.leaderboard.baseline,
+                    "The cell that all are compared with (default: each study's own)");
+  CLI::App* comparing =
+      command(app, typed, "diff", "Two cells or runs: fields, metrics, the second less the first",
+              [&typed](Session& session) { return diff(session, typed.diff); });
+  comparing->add_option("a", typed.diff.a, "A cell, or a run")->required();
+  comparing->add_option("b", typed.diff.b, "Another")->required();
   command(app, typed, "login", "Print a fresh one-time address of the dashboard",
           [](Session& session) { return login(session); });
   command(app, typed, "explain", "What a field of a sweep file means", [&typed](Session& session) {

@@ -47,7 +47,16 @@ Exit explain(Session& session, const std::string& field);
 Exit login(Session& session);
 // Looks at what sarsweep stands on: programs, folders, coordinator, workers. Changes nothing.
 Exit doctor(Session& session);
-Exit leaderboard(Session& session, const std::string& sweep);
+struct LeaderboardOptions {
+  std::string sweep = {};
+  std::string baseline = {};  // a cell; empty: each study's own
+};
+Exit leaderboard(Session& session, const LeaderboardOptions& options);
+struct DiffOptions {
+  std::string a = {}, b = {};  // cells, or runs
+};
+// The second compared with the first.
+Exit diff(Session& session, const DiffOptions& options);
 
 struct MetricsOptions {
   std::string selector = {};

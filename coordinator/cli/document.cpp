@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "schema/base/error.h"
+
 namespace sarsweep::cli {
 namespace {
 
@@ -68,6 +70,9 @@ std::string csv_of(const json& elements) {
 }  // namespace
 
 std::string render(const json& document, Format format) {
+  if (format == Format::markdown || format == Format::latex) {
+    throw Error(ErrorCode::invalid, "-o markdown and latex are for leaderboard and diff", "output");
+  }
   if (format == Format::csv) return csv_of(elements_of(document));
   if (format != Format::jsonl) return document.dump(kIndent) + "\n";
   std::string text;

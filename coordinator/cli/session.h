@@ -51,6 +51,9 @@ class Session {
 
   const Preferences& preferences() const { return preferences_; }
   bool as_document() const { return preferences_.format != Format::table; }
+  bool as_paper() const {
+    return preferences_.format == Format::markdown || preferences_.format == Format::latex;
+  }
   // One row a point or cell is wanted rather than a document's own shape.
   bool as_rows() const { return as_document() && preferences_.format != Format::json; }
   std::ostream& out() { return out_; }

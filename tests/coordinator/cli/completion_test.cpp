@@ -60,7 +60,8 @@ TEST(Completion, CommandsOptionsAndChoicesNeedNoCoordinator) {
   EXPECT_THAT(at_rest({"worker", "drain", "--n"}), ElementsAre("--now"));
   EXPECT_THAT(at_rest({"plan", "--s"}), ElementsAre("--set"));
   EXPECT_THAT(at_rest({"--url", "plan", "ret"}), ElementsAre("retry"));
-  EXPECT_THAT(at_rest({"ls", "-o", ""}), ElementsAre("csv", "json", "jsonl", "table"));
+  EXPECT_THAT(at_rest({"ls", "-o", ""}),
+              ElementsAre("csv", "json", "jsonl", "latex", "markdown", "table"));
   EXPECT_THAT(at_rest({"ls", "--state", "pa"}), ElementsAre("paused", "pausing"));
   EXPECT_THAT(at_rest({"submit", ""}), IsEmpty()) << "files are the shell's";
   EXPECT_THAT(at_rest({"completion", ""}), ElementsAre("bash", "fish", "zsh"));
