@@ -29,9 +29,12 @@ int decimals_of(double error) {
 }
 
 std::string decimal(double value, int decimals, bool sign) {
-  const std::string text =
-      sign ? fmt::format("{:+.{}f}", value, decimals) : fmt::format("{:.{}f}", value, decimals);
-  return text;
+  return sign ? fmt::format("{:+.{}f}", value, decimals) : fmt::format("{:.{}f}", value, decimals);
+}
+
+// The interval lies about the value, so that one number says how far it goes to either side.
+bool is_centred(double value, double low, double high) {
+  return std::abs((low + high) / 2 - value) <= (high - low) / 8;
 }
 
 std::string measured(const json& value, const json& low, const json& high, bool sign) {
@@ -40,12 +43,20 @@ std::string measured(const json& value, const json& low, const json& high, bool 
   if (!low.is_number() || !high.is_number()) {
     return sign ? fmt::format("{:+.4g}", number) : fmt::format("{:.4g}", number);
   }
-  const double half = (high.get<double>() - low.get<double>()) / 2;
+  const double from = low.get<double>();
+  const double to = high.get<double>();
+  const double half = (to - from) / 2;
   if (!(half > 0))
     return fmt::format("{} ± 0", sign ? fmt::format("{:+.4g}", number) : cell(value));
   // Very small and very large ones are shorter with an exponent.
-  if (half < 1e-4 || half >= 1e5) return fmt::format("{:.3g} ± {:.2g}", number, half);
+  const bool exponent = half < 1e-4 || half >= 1e5;
   const int decimals = decimals_of(half);
+  if (!is_centred(number, from, to)) {
+    if (exponent) return fmt::format("{:.3g} [{:.3g}, {:.3g}]", number, from, to);
+    return decimal(number, decimals, sign) + " [" + decimal(from, decimals, sign) + ", " +
+           decimal(to, decimals, sign) + "]";
+  }
+  if (exponent) return fmt::format("{:.3g} ± {:.2g}", number, half);
   return decimal(number, decimals, sign) + " ± " + decimal(half, decimals, false);
 }
 
@@ -118,7 +129,8 @@ std::string rank_text(const json& row) {
 }
 
 std::string legend() {
-  return "± 95 %; a rank is a range where cells tie; *, **, *** p < 0.05, 0.01, 0.001 after Holm; "
+  return "± and [low, high] 95 %; a rank is a range where cells tie; *, **, *** p < 0.05, 0.01, "
+         "0.001 after Holm; "
          "(n …): images, or seeds, that would tell in four of five studies; with 1 seed the noise "
          "of the images alone";
 }

@@ -10,8 +10,9 @@
 // How the leaderboard's numbers are written for people.
 namespace sarsweep::cli {
 
-// "0.331 ± 0.041": half the interval's width with two digits, and the value with as many decimals;
-// without an interval the value with four digits; "-" for null.
+// "0.331 ± 0.041": half the interval's width with two digits, and the value with as many decimals.
+// "0.179 [0.005, 0.132]" where the value lies off the middle by more than an eighth of the
+// interval, as near a metric's floor. Without an interval the value with four digits; "-" for null.
 std::string with_error(const nlohmann::json& value, const nlohmann::json& low,
                        const nlohmann::json& high);
 // Of {delta, delta_low, delta_high, p_holm, power_n, power_seeds}: the difference with stars after

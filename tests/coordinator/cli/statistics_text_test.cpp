@@ -24,6 +24,8 @@ TEST(StatisticsText, RoundsToTwoDigitsOfTheError) {
   EXPECT_EQ(with_error(1.6149, 1.49, 1.73), "1.61 ± 0.12");
   EXPECT_EQ(with_error(1234.5, 1100, 1400), "1234 ± 150");
   EXPECT_EQ(with_error(0.0000012, 0.000001, 0.0000014), "1.2e-06 ± 2e-07");
+  EXPECT_EQ(with_error(0.1788, 0.0054, 0.1318), "0.179 [0.005, 0.132]");
+  EXPECT_EQ(with_error(3e-6, 1e-6, 1.5e-6), "3e-06 [1e-06, 1.5e-06]");
   EXPECT_EQ(with_error(0.33123, nullptr, nullptr), "0.3312");
   EXPECT_EQ(with_error(0.5, 0.5, 0.5), "0.5 ± 0");
   EXPECT_EQ(with_error(nullptr, nullptr, nullptr), "-");
