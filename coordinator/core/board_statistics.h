@@ -65,7 +65,7 @@ struct BoardStatistics {
 };
 
 // Takes what did not change from `previous`, if there is one, complete or not. Reads results
-// through the cache: 50 ms for a run that is not at hand. Once `enough` says so, no further cell is
+// through the cache: 0.1 s for a run that is not at hand. Once `enough` says so, no further cell is
 // begun; at least one is made each time.
 BoardStatistics board_statistics(Board board, const BoardStatistics* previous, ResultCache& results,
                                  const std::function<bool()>& enough);

@@ -29,7 +29,7 @@ class ResultCache {
  public:
   ResultCache(const ObjectStore& objects, std::size_t most_bytes);
 
-  // With at least these metrics: some 50 ms where they are not at hand, for 330 images. A result
+  // With at least these metrics: some 0.1 s where they are not at hand, for 330 images. A result
   // that cannot be read has no images; that is logged once.
   std::shared_ptr<const ResultNumbers> get(const std::string& digest,
                                            const std::vector<std::string>& metrics);
