@@ -111,6 +111,29 @@ void prepare(Options& options) {
                                              : std::filesystem::absolute(options.store);
 }
 
+// HOME/url, where commands with the same home find this coordinator.
+class AddressNote {
+ public:
+  AddressNote(const Options& options, const HttpServer& server)
+      : file_(options.core.home / "url"), text_(server.url() + "\n") {}
+
+  // Until it stands there: a full disk keeps nobody from serving.
+  void write() {
+    if (written_) return;
+    try {
+      write_file_atomically(file_, text_);
+      written_ = true;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::no_space) throw;
+    }
+  }
+
+ private:
+  std::filesystem::path file_;
+  std::string text_;
+  bool written_ = false;
+};
+
 void announce(const Options& options, const HttpServer& server, Identity& identity) {
   const std::string code = identity.new_login_code();
   if (!options.ready_file.empty()) {
@@ -199,12 +222,15 @@ int main(int argc, char** argv) try {
   coordinator.on_failure([&shutdown] { shutdown.request_stop(); });
   Identity identity(options.core.home, system_clock());
   HttpServer server(coordinator, identity, options.server);
+  AddressNote note(options, server);
+  note.write();
   const std::jthread time([&](const std::stop_token& stop) {
     keep_at(stop, "tick", std::chrono::seconds(1), [&] { coordinator.tick(); });
   });
   const std::jthread broom([&](const std::stop_token& stop) {
     MemoryBroom memory;
     keep_at(stop, "tidy", std::chrono::seconds(5), [&] {
+      note.write();
       memory.sweep();
       coordinator.tidy();
     });

@@ -152,10 +152,9 @@ class Household {
     told_ = false;
   }
 
-  // Writes down where everything is to be found; on a full disk once there is space again.
+  // On a full disk once there is space again.
   void tell() {
     try {
-      write_file_atomically(home_ / "url", ready_.at("url").get<std::string>() + "\n");
       write_ready_file();
       told_ = true;
     } catch (const Error& error) {

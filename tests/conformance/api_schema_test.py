@@ -68,7 +68,6 @@ class ApiSchema(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.home = Home(pathlib.Path(folder.name) / "home", None, None)
         cls.home.start("serve", "--port", "0", "--data-port", "0", "--lease", "86400")
-        (cls.home.folder / "url").write_text(cls.home.ready()["url"])
         cls.addClassCleanup(cls.home.down)
         cls.run_id, cls.picture, cls.worker = seed(cls.home)
         cls.cases = 0

@@ -32,7 +32,6 @@ class LostReplies(unittest.TestCase):
 
     def serve(self):
         self.home.start("serve", "--port", "0", "--data-port", "0", *HURRY)
-        (self.home.folder / "url").write_text(self.home.ready()["url"])
 
     def sarsweep(self, *arguments):
         return subprocess.run([BIN / "sarsweep", *map(str, arguments)], capture_output=True, text=True,

@@ -33,7 +33,6 @@ class RealSlurm(unittest.TestCase):
         cls.home = Home(folder / "home", None, None)
         cls.home.start("serve", "--port", "0", "--data-port", "0", "--slurm-poll", "1", "--lease", "10")
         cls.addClassCleanup(cls.home.down)
-        (cls.home.folder / "url").write_text(cls.home.ready()["url"])
 
     def pool(self):
         return self.home.document("slurm", "ls")[0]
