@@ -56,6 +56,8 @@ class Witness(threading.Thread):
             answer = self.worker.data("POST", self.worker.data_target("events", offset=self.acknowledged), line)
         except OSError:
             return False  # It is away; the same again later.
+        if not answer.whole():
+            return False
         after = self.acknowledged + len(line)
         if answer.status in (200, 409) and answer.json().get("stored") == after:  # 409: an earlier reply was lost
             self.points[step], self.acknowledged = step / 7, after

@@ -19,6 +19,10 @@ class Answer(NamedTuple):
         found = re.search(rf"^{name}: (.*?)\r?$", self.head, re.IGNORECASE | re.MULTILINE)
         return found[1] if found else None
 
+    def whole(self):
+        """False where the server went away between the head and the end of the body."""
+        return len(self.body) >= int(self.header("Content-Length") or 0)
+
 
 def send(port, request):
     """All that the server says to these bytes."""
