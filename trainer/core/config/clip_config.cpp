@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "schema/base/error.h"
+#include "trainer/core/config/clip_tower.h"
 #include "trainer/core/config/config_reader.h"
 
 namespace sarsweep::trainer {
@@ -33,23 +34,10 @@ ClipVisionConfig parse_vision(const json& document, int projection_dim) {
   const ConfigReader reader(document, "image tower");
   reader.require_fixed({{"num_channels", 3, 3}, {"attention_dropout", 0.0, 0.0}});
   ClipVisionConfig config;
-  config.hidden_size = reader.integer("hidden_size");
-  config.num_hidden_layers = reader.integer("num_hidden_layers");
-  config.num_attention_heads = reader.integer("num_attention_heads");
-  config.intermediate_size = reader.integer("intermediate_size");
-  config.hidden_act = reader.text_or("hidden_act", config.hidden_act);
+  read_clip_tower(reader, config);
   config.image_size = reader.integer("image_size");
   config.patch_size = reader.integer("patch_size");
-  config.layer_norm_eps = reader.positive_or("layer_norm_eps", config.layer_norm_eps);
   config.projection_dim = projection_dim;
-  if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
-    reader.refuse(fmt::format("hidden_act '{}' is not supported, only quick_gelu and gelu",
-                              config.hidden_act));
-  }
-  if (config.hidden_size % config.num_attention_heads != 0) {
-    reader.refuse(fmt::format("hidden_size {} is no multiple of num_attention_heads {}",
-                              config.hidden_size, config.num_attention_heads));
-  }
   if (config.image_size < config.patch_size) {
     reader.refuse(fmt::format("image_size {} is less than patch_size {}", config.image_size,
                               config.patch_size));
@@ -95,31 +83,21 @@ void read_channels(const json& document, const char* key, std::array<double, 3>&
 }
 
 json text_document(const ClipTextConfig& text) {
-  return {{"hidden_size", text.hidden_size},
-          {"intermediate_size", text.intermediate_size},
-          {"num_hidden_layers", text.num_hidden_layers},
-          {"num_attention_heads", text.num_attention_heads},
-          {"hidden_act", text.hidden_act},
-          {"layer_norm_eps", text.layer_norm_eps},
-          {"max_position_embeddings", text.max_position_embeddings},
-          {"projection_dim", text.projection_dim},
-          {"vocab_size", text.vocab_size},
-          {"bos_token_id", text.eos_token_id - 1},
-          {"eos_token_id", text.pools_greatest_id ? kPoolsGreatestId : text.eos_token_id},
-          {"model_type", "clip_text_model"}};
+  json document = clip_tower_document(text);
+  document.update({{"max_position_embeddings", text.max_position_embeddings},
+                   {"vocab_size", text.vocab_size},
+                   {"bos_token_id", text.eos_token_id - 1},
+                   {"eos_token_id", text.pools_greatest_id ? kPoolsGreatestId : text.eos_token_id},
+                   {"model_type", "clip_text_model"}});
+  return document;
 }
 
 json vision_document(const ClipVisionConfig& vision) {
-  return {{"hidden_size", vision.hidden_size},
-          {"intermediate_size", vision.intermediate_size},
-          {"num_hidden_layers", vision.num_hidden_layers},
-          {"num_attention_heads", vision.num_attention_heads},
-          {"hidden_act", vision.hidden_act},
-          {"layer_norm_eps", vision.layer_norm_eps},
-          {"image_size", vision.image_size},
-          {"patch_size", vision.patch_size},
-          {"projection_dim", vision.projection_dim},
-          {"model_type", "clip_vision_model"}};
+  json document = clip_tower_document(vision);
+  document.update({{"image_size", vision.image_size},
+                   {"patch_size", vision.patch_size},
+                   {"model_type", "clip_vision_model"}});
+  return document;
 }
 
 }  // namespace

@@ -13,13 +13,8 @@
 
 namespace sarsweep::trainer {
 
-struct ClipVisionConfig {
-  int hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12;
-  int intermediate_size = 3072;
-  std::string hidden_act = "quick_gelu";  // | "gelu"
+struct ClipVisionConfig : ClipTowerConfig {
   int image_size = 224, patch_size = 32;  // pixels; square
-  double layer_norm_eps = 1e-5;
-  int projection_dim = 512;
 
   int patches() const { return (image_size / patch_size) * (image_size / patch_size); }
 };

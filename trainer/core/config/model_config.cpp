@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "trainer/core/config/clip_tower.h"
 #include "trainer/core/config/config_reader.h"
 
 namespace sarsweep::trainer {
@@ -127,28 +128,15 @@ VaeConfig parse_vae_config(const json& document) {
 ClipTextConfig parse_clip_text_config(const json& document, bool with_projection) {
   const ConfigReader reader(document, "text encoder");
   ClipTextConfig config;
-  config.hidden_size = reader.integer("hidden_size");
-  config.num_hidden_layers = reader.integer("num_hidden_layers");
-  config.num_attention_heads = reader.integer("num_attention_heads");
-  config.intermediate_size = reader.integer("intermediate_size");
-  config.hidden_act = reader.text_or("hidden_act", config.hidden_act);
+  read_clip_tower(reader, config);
   config.vocab_size = reader.integer_or("vocab_size", config.vocab_size);
   config.max_position_embeddings =
       reader.integer_or("max_position_embeddings", config.max_position_embeddings);
-  config.layer_norm_eps = reader.positive_or("layer_norm_eps", config.layer_norm_eps);
   if (with_projection) config.projection_dim = reader.integer("projection_dim");
   if (config.vocab_size <= config.eos_token_id) {
     config.eos_token_id = reader.integer_or("eos_token_id", 2, 0);
   } else if (config.vocab_size > config.eos_token_id + 1) {
     config.pools_greatest_id = reader.integer_or("eos_token_id", config.eos_token_id, 0) == 2;
-  }
-  if (config.hidden_act != "quick_gelu" && config.hidden_act != "gelu") {
-    reader.refuse(fmt::format("hidden_act '{}' is not supported, only quick_gelu and gelu",
-                              config.hidden_act));
-  }
-  if (config.hidden_size % config.num_attention_heads != 0) {
-    reader.refuse(fmt::format("hidden_size {} is no multiple of num_attention_heads {}",
-                              config.hidden_size, config.num_attention_heads));
   }
   config.json = document;
   return config;

@@ -36,13 +36,17 @@ struct VaeConfig {
   nlohmann::json json;
 };
 
-struct ClipTextConfig {
+// What both of CLIP's towers have.
+struct ClipTowerConfig {
   int hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12;
   int intermediate_size = 3072;
   std::string hidden_act = "quick_gelu";  // | "gelu"
-  int projection_dim = 0;                 // 0: no text_projection (text encoder 1)
-  int vocab_size = 49408, max_position_embeddings = 77;
   double layer_norm_eps = 1e-5;
+  int projection_dim = 0;  // 0: no projection (text encoder 1)
+};
+
+struct ClipTextConfig : ClipTowerConfig {
+  int vocab_size = 49408, max_position_embeddings = 77;
   // Whose first occurrence is pooled: 49407 where the vocabulary holds it, whatever the file says
   // (SDXL's files say 2), so that added tokens change nothing; else the file's.
   int eos_token_id = 49407;

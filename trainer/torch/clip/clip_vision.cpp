@@ -11,19 +11,6 @@
 #include "trainer/torch/model/norm.h"
 
 namespace sarsweep::trainer {
-namespace {
-
-ClipLayerOptions layer_options(const ClipVisionConfig& config) {
-  return {.width = config.hidden_size,
-          .mlp_width = config.intermediate_size,
-          .heads = config.num_attention_heads,
-          .eps = config.layer_norm_eps,
-          .quick_gelu = config.hidden_act == "quick_gelu",
-          .mask = Mask::none};
-}
-
-}  // namespace
-
 struct ClipVision::Layers {
   Layers(Component& owner, const ClipVisionConfig& config)
       : class_token(
@@ -34,8 +21,7 @@ struct ClipVision::Layers {
                                       {1 + config.patches(), config.hidden_size})),
         // The name has been spelled so since transformers' first release of the model.
         first_norm(owner, "vision_model.pre_layrnorm", config.hidden_size, config.layer_norm_eps),
-        encoder(make_clip_layers(owner, "vision_model.encoder.layers", config.num_hidden_layers,
-                                 layer_options(config))),
+        encoder(make_clip_layers(owner, "vision_model.encoder.layers", config, Mask::none)),
         last_norm(owner, "vision_model.post_layernorm", config.hidden_size, config.layer_norm_eps),
         projection(owner.add_linear("visual_projection", config.hidden_size, config.projection_dim,
                                     false)) {}

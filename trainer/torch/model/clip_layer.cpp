@@ -7,11 +7,11 @@
 namespace sarsweep::trainer {
 namespace {
 
-Attention::Options attention_options(const ClipLayerOptions& layer) {
+Attention::Options attention_options(const ClipTowerConfig& tower) {
   Attention::Options options;
-  options.width = layer.width;
-  options.context_width = layer.width;
-  options.heads = layer.heads;
+  options.width = tower.hidden_size;
+  options.context_width = tower.hidden_size;
+  options.heads = tower.num_attention_heads;
   options.qkv_bias = true;
   options.projections = {"q_proj", "k_proj", "v_proj", "out_proj"};
   return options;
@@ -19,14 +19,15 @@ Attention::Options attention_options(const ClipLayerOptions& layer) {
 
 }  // namespace
 
-ClipLayer::ClipLayer(Component& owner, const std::string& name, const ClipLayerOptions& options)
-    : layer_norm1(owner, name + ".layer_norm1", options.width, options.eps),
-      self_attn(owner, name + ".self_attn", attention_options(options)),
-      layer_norm2(owner, name + ".layer_norm2", options.width, options.eps),
-      fc1(owner.add_linear(name + ".mlp.fc1", options.width, options.mlp_width, true)),
-      fc2(owner.add_linear(name + ".mlp.fc2", options.mlp_width, options.width, true)),
-      quick_gelu(options.quick_gelu),
-      mask(options.mask) {}
+ClipLayer::ClipLayer(Component& owner, const std::string& name, const ClipTowerConfig& tower,
+                     Mask attended)
+    : layer_norm1(owner, name + ".layer_norm1", tower.hidden_size, tower.layer_norm_eps),
+      self_attn(owner, name + ".self_attn", attention_options(tower)),
+      layer_norm2(owner, name + ".layer_norm2", tower.hidden_size, tower.layer_norm_eps),
+      fc1(owner.add_linear(name + ".mlp.fc1", tower.hidden_size, tower.intermediate_size, true)),
+      fc2(owner.add_linear(name + ".mlp.fc2", tower.intermediate_size, tower.hidden_size, true)),
+      quick_gelu(tower.hidden_act == "quick_gelu"),
+      mask(attended) {}
 
 at::Tensor ClipLayer::operator()(const at::Tensor& x) const {
   const at::Tensor normed = layer_norm1(x);
@@ -36,12 +37,12 @@ at::Tensor ClipLayer::operator()(const at::Tensor& x) const {
   return h + (*fc2)(active);
 }
 
-std::vector<ClipLayer> make_clip_layers(Component& owner, const std::string& prefix, int count,
-                                        const ClipLayerOptions& options) {
+std::vector<ClipLayer> make_clip_layers(Component& owner, const std::string& prefix,
+                                        const ClipTowerConfig& tower, Mask mask) {
   std::vector<ClipLayer> layers;
-  layers.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) {
-    layers.emplace_back(owner, prefix + "." + std::to_string(i), options);
+  layers.reserve(static_cast<std::size_t>(tower.num_hidden_layers));
+  for (int i = 0; i < tower.num_hidden_layers; ++i) {
+    layers.emplace_back(owner, prefix + "." + std::to_string(i), tower, mask);
   }
   return layers;
 }

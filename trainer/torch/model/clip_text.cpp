@@ -11,27 +11,13 @@
 #include "trainer/torch/model/norm.h"
 
 namespace sarsweep::trainer {
-namespace {
-
-ClipLayerOptions layer_options(const ClipTextConfig& config) {
-  return {.width = config.hidden_size,
-          .mlp_width = config.intermediate_size,
-          .heads = config.num_attention_heads,
-          .eps = config.layer_norm_eps,
-          .quick_gelu = config.hidden_act == "quick_gelu",
-          .mask = Mask::causal};
-}
-
-}  // namespace
-
 struct ClipText::Layers {
   Layers(Component& owner, const ClipTextConfig& config)
       : tokens(owner.add_parameter("text_model.embeddings.token_embedding.weight",
                                    {config.vocab_size, config.hidden_size})),
         positions(owner.add_parameter("text_model.embeddings.position_embedding.weight",
                                       {config.max_position_embeddings, config.hidden_size})),
-        encoder(make_clip_layers(owner, "text_model.encoder.layers", config.num_hidden_layers,
-                                 layer_options(config))),
+        encoder(make_clip_layers(owner, "text_model.encoder.layers", config, Mask::causal)),
         final_norm(owner, "text_model.final_layer_norm", config.hidden_size, config.layer_norm_eps),
         projection(config.projection_dim == 0
                        ? nullptr
