@@ -29,7 +29,6 @@ using nlohmann::json;
 constexpr const char* kConfig = "config.json";
 constexpr const char* kPreprocessor = "preprocessor_config.json";
 constexpr const char* kProcessor = "processor_config.json";
-constexpr int kMaxDepth = 16;  // checkpoints laid over each other; a cycle would never end
 
 json read_document(const fs::path& file) { return parse_json(read_file(file), file.string()); }
 
@@ -104,11 +103,7 @@ ClipPlace need_clip(const fs::path& path) {
 }
 
 ClipModel load_nested(const fs::path& path, int depth) {
-  if (depth > kMaxDepth) {
-    throw Error(ErrorCode::invalid, fmt::format("checkpoint {}: more than {} checkpoints lie over "
-                                                "each other",
-                                                path.string(), kMaxDepth));
-  }
+  require_end(path, depth);
   const ClipPlace place = need_clip(path);
   switch (place.format) {
     case ClipFormat::transformers: return load_transformers_folder(place.path);
@@ -144,12 +139,13 @@ std::optional<ClipPlace> find_clip(const fs::path& path) {
 }
 
 ClipConfig read_clip_config(const ClipPlace& place) {
-  switch (place.format) {
-    case ClipFormat::transformers: return config_of_folder(place.path);
-    case ClipFormat::open_clip: return open_clip_config(place.path);
-    case ClipFormat::checkpoint: break;
+  ClipPlace bottom = place;
+  for (int depth = 0; bottom.format == ClipFormat::checkpoint; ++depth) {
+    require_end(bottom.path, depth);
+    bottom = need_clip(base_of(bottom.path));
   }
-  return read_clip_config(need_clip(base_of(place.path)));
+  return bottom.format == ClipFormat::transformers ? config_of_folder(bottom.path)
+                                                   : open_clip_config(bottom.path);
 }
 
 DType stored_dtype(const ClipPlace& place) {

@@ -1,6 +1,9 @@
 #include "trainer/torch/files/checkpoint.h"
 
+#include <string>
+
 #include "schema/base/atomic_file.h"
+#include "schema/base/error.h"
 #include "schema/base/json_text.h"
 #include "trainer/torch/files/tensor_file.h"
 
@@ -14,12 +17,20 @@ constexpr const char* kOptimizer = "optimizer.safetensors";
 constexpr const char* kEma = "ema.safetensors";
 constexpr const char* kState = "state.json";
 constexpr const char* kModel = "model.json";
+constexpr int kMostBelow = 16;
 
 nlohmann::json read_json(const fs::path& file) {
   return parse_json(read_file(file), file.string());
 }
 
 }  // namespace
+
+void require_end(const fs::path& checkpoint, int depth) {
+  if (depth <= kMostBelow) return;
+  throw Error(ErrorCode::invalid, "checkpoint " + checkpoint.string() + ": more than " +
+                                      std::to_string(kMostBelow) +
+                                      " checkpoints lie over each other");
+}
 
 SealedCheckpoint save_checkpoint(const fs::path& checkpoints, const CheckpointContents& contents,
                                  const nlohmann::json& facts) {

@@ -30,6 +30,9 @@ struct CheckpointContents {
 // Writes and seals <checkpoints>/step-…; `facts` go into the manifest.
 SealedCheckpoint save_checkpoint(const std::filesystem::path& checkpoints,
                                  const CheckpointContents& contents, const nlohmann::json& facts);
+// For whoever reads a checkpoint that lies over `depth` others. Throws Error(invalid) where those
+// are so many that it can only be a circle.
+void require_end(const std::filesystem::path& checkpoint, int depth);
 // Reads a verified checkpoint.
 CheckpointContents load_checkpoint(const SealedCheckpoint& checkpoint);
 

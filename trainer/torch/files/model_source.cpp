@@ -20,7 +20,6 @@ using nlohmann::json;
 
 constexpr std::string_view kDown = ".lora_A.weight";
 constexpr std::string_view kUp = ".lora_B.weight";
-constexpr int kMaxDepth = 16;  // checkpoints laid over each other; a cycle would never end
 
 std::string folder_digest(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -100,11 +99,7 @@ ModelSource load_file(const fs::path& path) {
 }
 
 ModelSource load_nested(const fs::path& path, int depth) {
-  if (depth > kMaxDepth) {
-    throw Error(ErrorCode::invalid, "checkpoint " + path.string() + ": more than " +
-                                        std::to_string(kMaxDepth) +
-                                        " checkpoints lie over each other");
-  }
+  require_end(path, depth);
   if (fs::is_regular_file(path)) return load_file(path);
   if (!fs::is_directory(path)) {
     throw Error(ErrorCode::not_found,
