@@ -35,6 +35,8 @@ enum class DType {
 };
 std::size_t size_of(DType dtype);
 std::string_view to_string(DType dtype);  // "F32", …
+// What weights are exported in, by the words of export.dtype and --dtype: fp16, bf16, fp32.
+const std::map<std::string, DType>& export_dtypes();
 
 struct TensorEntry {
   std::string name;

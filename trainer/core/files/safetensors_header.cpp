@@ -208,6 +208,12 @@ class HeaderReader {
 std::size_t size_of(DType dtype) { return row_of(dtype).size; }
 std::string_view to_string(DType dtype) { return row_of(dtype).name; }
 
+const std::map<std::string, DType>& export_dtypes() {
+  static const std::map<std::string, DType> types = {
+      {"fp16", DType::f16}, {"bf16", DType::bf16}, {"fp32", DType::f32}};
+  return types;
+}
+
 SafetensorsHeader parse_safetensors_header(std::string_view bytes, const std::string& file) {
   if (bytes.size() < kLengthBytes) {
     refuse(file,

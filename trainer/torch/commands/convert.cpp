@@ -18,8 +18,6 @@ const std::map<std::string, FileFormat> kFormats = {{"folder", FileFormat::folde
                                                     {"single-file", FileFormat::single_file},
                                                     {"kohya-lora", FileFormat::kohya_lora},
                                                     {"peft-lora", FileFormat::peft_lora}};
-const std::map<std::string, DType> kTypes = {
-    {"fp16", DType::f16}, {"bf16", DType::bf16}, {"fp32", DType::f32}};
 
 // transformers' folder is the one format that CLIP is written in.
 void convert_clip(const Conversion& conversion, const ClipPlace& place) {
@@ -52,7 +50,7 @@ void add_convert(CLI::App& app, int& exit_code) {
       ->required()
       ->check(CLI::IsMember(kFormats));
   command->add_option("--dtype", options->dtype, "fp16, bf16 or fp32; as stored by default")
-      ->check(CLI::IsMember(kTypes));
+      ->check(CLI::IsMember(export_dtypes()));
   command->add_option("--config", options->config,
                       "a pipeline folder with the configuration that a file lacks; by default the "
                       "preset of the same shapes");
@@ -62,7 +60,7 @@ void add_convert(CLI::App& app, int& exit_code) {
     conversion.from = options->from;
     conversion.to = options->to;
     conversion.format = kFormats.at(options->format);
-    if (!options->dtype.empty()) conversion.dtype = kTypes.at(options->dtype);
+    if (!options->dtype.empty()) conversion.dtype = export_dtypes().at(options->dtype);
     conversion.config = options->config;
     conversion.vocabulary = options->vocabulary;
     if (const auto place = find_clip(conversion.from)) {

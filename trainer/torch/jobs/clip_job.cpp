@@ -14,11 +14,6 @@
 namespace sarsweep::trainer {
 namespace {
 
-DType float_type(const std::string& name) {
-  if (name == "fp16") return DType::f16;
-  return name == "bf16" ? DType::bf16 : DType::f32;
-}
-
 class ClipJob {
  public:
   explicit ClipJob(JobBasis& basis) : basis_(basis), run_(basis.run()) { basis_.settle(); }
@@ -63,7 +58,8 @@ class ClipJob {
     run_.stage("export", 0, 1);
     std::filesystem::remove_all(folder);  // of an attempt in the same folder
     std::filesystem::create_directories(folder.parent_path());
-    save_clip(source_->model, folder, float_type(fields.at("export.dtype").get<std::string>()));
+    save_clip(source_->model, folder,
+              export_dtypes().at(fields.at("export.dtype").get<std::string>()));
     run_.stage("export", 1, 1);
   }
 

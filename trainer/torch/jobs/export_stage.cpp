@@ -22,11 +22,6 @@ namespace {
 
 using Metadata = std::map<std::string, std::string>;
 
-DType dtype_named(const std::string& name) {
-  if (name == "fp16") return DType::f16;
-  return name == "bf16" ? DType::bf16 : DType::f32;
-}
-
 bool has_adapters(Pipeline& pipeline) {
   const LoraLayers layers = lora_layers(pipeline);
   return std::any_of(layers.begin(), layers.end(),
@@ -57,7 +52,7 @@ Metadata run_metadata(const RunFile& file) {
 void export_adapters(const RunContext& run, Pipeline& pipeline,
                      const std::filesystem::path& folder) {
   const ExportConfig& exports = run.stages().exports;
-  const DType dtype = dtype_named(exports.dtype);
+  const DType dtype = export_dtypes().at(exports.dtype);
   if (exports.lora != "kohya") {
     save_lora(folder / "pytorch_lora_weights.safetensors", pipeline, LoraFormat::peft, dtype);
   }
@@ -74,7 +69,7 @@ void export_whole(RunContext& run, Pipeline& pipeline, const std::filesystem::pa
   const std::array<Component*, 3> components = {&pipeline.unet, &pipeline.text_encoder,
                                                 &pipeline.text_encoder_2};
   for (Component* component : components) merge_adapters(*component);
-  const DType dtype = dtype_named(exports.dtype);
+  const DType dtype = export_dtypes().at(exports.dtype);
   if (exports.pipeline == "folder") {
     merge_learned_tokens(pipeline);
     return save_pipeline(pipeline, folder / "pipeline", dtype);
