@@ -95,33 +95,47 @@ Standing compare(const Row& similarity, const Gallery& gallery, std::size_t own,
   return standing;
 }
 
-// The items that a pair of item i is ranked among, i itself included.
-std::vector<std::vector<std::size_t>> candidates_of(const Gallery& gallery, RankMode mode) {
-  std::map<std::string, std::vector<std::size_t>> groups;
+// Items that are ranked among each other.
+class Groups {
+ public:
+  explicit Groups(std::size_t items) : group_of_(items) {}
+
+  void add(std::vector<std::size_t> members) {
+    for (const std::size_t item : members) group_of_[item] = groups_.size();
+    groups_.push_back(std::move(members));
+  }
+  // The item itself included; nullptr: it is in none.
+  const std::vector<std::size_t>* of(std::size_t item) const {
+    return group_of_[item] ? &groups_[*group_of_[item]] : nullptr;
+  }
+
+ private:
+  std::vector<std::vector<std::size_t>> groups_;
+  std::vector<std::optional<std::size_t>> group_of_;
+};
+
+Groups candidates_of(const Gallery& gallery, RankMode mode) {
+  std::map<std::string, std::vector<std::size_t>> members;
   for (std::size_t i = 0; i < gallery.items.size(); ++i) {
-    groups[mode == RankMode::within_label ? gallery.items[i].label : ""].push_back(i);
+    members[mode == RankMode::within_label ? gallery.items[i].label : ""].push_back(i);
   }
-  std::vector<std::vector<std::size_t>> candidates(gallery.items.size());
-  for (const auto& [label, members] : groups) {
-    for (const std::size_t item : members) candidates[item] = members;
-  }
-  return candidates;
+  Groups groups(gallery.items.size());
+  for (auto& [label, items] : members) groups.add(std::move(items));
+  return groups;
 }
 
-// The items of each item's pool; empty for the items that are left over.
-std::vector<std::vector<std::size_t>> partition(std::size_t items, std::size_t pool) {
+// What is left over is in no pool.
+Groups partition(std::size_t items, std::size_t pool) {
   std::vector<std::size_t> order(items);
   std::iota(order.begin(), order.end(), std::size_t{0});
   const RandomStream random(0, "evaluation.clip_rank", 0);
   for (std::size_t i = items; i > 1; --i) {
     std::swap(order[i - 1], order[random.below(i, items - i)]);
   }
-  std::vector<std::vector<std::size_t>> pools(items);
+  Groups pools(items);
   for (std::size_t begin = 0; begin + pool <= items; begin += pool) {
-    const std::vector<std::size_t> members(
-        order.begin() + static_cast<std::ptrdiff_t>(begin),
-        order.begin() + static_cast<std::ptrdiff_t>(begin + pool));
-    for (const std::size_t item : members) pools[item] = members;
+    pools.add({order.begin() + static_cast<std::ptrdiff_t>(begin),
+               order.begin() + static_cast<std::ptrdiff_t>(begin + pool)});
   }
   return pools;
 }
@@ -132,8 +146,8 @@ class Ranking {
       : generated_(generated), text_(text), gallery_(gallery), rules_(rules) {}
 
   ClipRanks rank() {
-    const auto candidates = candidates_of(gallery_, rules_.mode);
-    std::vector<std::vector<std::size_t>> pools;
+    const Groups candidates = candidates_of(gallery_, rules_.mode);
+    std::optional<Groups> pools;
     if (rules_.mode == RankMode::shuffle) {
       pools = partition(gallery_.items.size(),
                         std::min<std::size_t>(rules_.pool, gallery_.items.size()));
@@ -142,12 +156,11 @@ class Ranking {
       const std::size_t item = gallery_.item_of[i];
       const Row similarity = similarities(i);
       result_.cosine_generated.push_back(similarity[gallery_.items[item].caption]);
-      add(compare(similarity, gallery_, item, candidates[item]));
-      if (!pools.empty() && !pools[item].empty()) {
-        in_pools_.push_back(compare(similarity, gallery_, item, pools[item]));
-      }
+      add(compare(similarity, gallery_, item, *candidates.of(item)));
+      const auto* pool = pools ? pools->of(item) : nullptr;
+      if (pool != nullptr) in_pools_.push_back(compare(similarity, gallery_, item, *pool));
     }
-    if (pools.empty()) in_pools_ = ranked_;
+    if (!pools) in_pools_ = ranked_;
     if (!ranked_.empty()) summarise();
     return std::move(result_);
   }
