@@ -43,8 +43,7 @@ std::vector<RunRow> runs_of_cell(Connection& connection, const std::string& name
   std::vector<RunRow> found;
   std::set<std::string> sweeps;
   for (const RunRow& run : RunStore(connection).all()) {
-    const bool withdrawn = run.reason == "withdrawn" && run.state == RunState::cancelled;
-    if (!of_cell(run, name) || withdrawn) continue;
+    if (!of_cell(run, name) || run.withdrawn()) continue;
     found.push_back(run);
     sweeps.insert(run.sweep_name);
   }

@@ -131,7 +131,7 @@ std::vector<Cell> cells_of(Connection& connection, const SweepRow& sweep) {
   std::vector<Cell> cells;
   const std::vector<RunRow> rows = runs.of_sweep(sweep.id);
   for (const RunRow& run : rows) {
-    if (run.alias_of || (run.reason == "withdrawn" && run.state == RunState::cancelled)) continue;
+    if (run.alias_of || run.withdrawn()) continue;
     const auto [place, fresh] = index.emplace(run.cell, cells.size());
     if (fresh) cells.emplace_back();
     Cell& cell = cells[place->second];

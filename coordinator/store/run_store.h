@@ -53,6 +53,8 @@ struct RunRow {
   // The run whose attempts, metrics and files are this one's.
   std::int64_t data_run() const { return alias_of.value_or(source_run.value_or(id)); }
   std::string full_name() const { return sweep_name + "/" + name; }
+  // It left its sweep's file.
+  bool withdrawn() const { return state == RunState::cancelled && reason == "withdrawn"; }
   bool never_started() const { return lease_epoch == 0 && !source_run; }
 };
 
