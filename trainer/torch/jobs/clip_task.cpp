@@ -86,12 +86,8 @@ UpdateReport ClipTask::update(long index) {
   UpdateReport report;
   std::vector<PairBatch> passes;
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
-    ranks.require_all();
-    const std::vector<StreamSample> samples = state_->stream.samples(pass);
-    passes.push_back(state_->batch_of(samples));
-    for (const StreamSample& sample : samples) {
-      report.images.push_back(state_->inputs.data.items()[sample.image].file_name);
-    }
+    passes.push_back(state_->batch_of(
+        samples_of_pass(ranks, state_->stream, state_->inputs.data, pass, report)));
   }
   const MicroLosses losses = state_->step.accumulate(ranks, range, share, passes);
   finish_update(ranks, rule(), {index, range.size}, {losses}, report);

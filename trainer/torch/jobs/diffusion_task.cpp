@@ -210,14 +210,13 @@ UpdateReport DiffusionTask::update(long index) {
   std::vector<MicroLosses> passes;
   const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
-    state_->run.ranks().require_all();
-    const std::vector<StreamSample> samples = state_->stream.samples(pass);
+    const std::vector<StreamSample> samples =
+        samples_of_pass(state_->run.ranks(), state_->stream, state_->inputs.data, pass, report);
     const TrainBatch batch = state_->batch_of(samples, recorded);
     if (recorded) record->add(batch);
     passes.push_back(state_->step.micro(to_device(batch, device), range.size));
     for (std::size_t i = 0; i < samples.size(); ++i) {
       report.timesteps.push_back(batch.timesteps.const_data_ptr<std::int64_t>()[i]);
-      report.images.push_back(state_->inputs.data.items()[samples[i].image].file_name);
     }
   }
   finish_update(state_->run.ranks(), rule(), {index, range.size}, passes, report);

@@ -104,6 +104,17 @@ void finish_update(Communicator& ranks, UpdateRule& rule, const UpdateSize& size
   report.loss = sum / static_cast<double>(size.images);
 }
 
+std::vector<StreamSample> samples_of_pass(Communicator& ranks, SampleStream& stream,
+                                          const Dataset& data, const UpdateRange& pass,
+                                          UpdateReport& report) {
+  ranks.require_all();
+  std::vector<StreamSample> samples = stream.samples(pass);
+  for (const StreamSample& sample : samples) {
+    report.images.push_back(data.items()[sample.image].file_name);
+  }
+  return samples;
+}
+
 void require_agreement(Communicator& ranks, const json& facts) {
   const std::vector<json> all = exchange(ranks, facts);
   for (std::size_t rank = 1; rank < all.size(); ++rank) {

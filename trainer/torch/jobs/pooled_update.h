@@ -5,8 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "trainer/core/data/dataset.h"
+#include "trainer/core/schedule/accumulation.h"
 #include "trainer/core/schedule/training_window.h"
 #include "trainer/dist/communicator.h"
+#include "trainer/torch/jobs/training_data.h"
 #include "trainer/torch/training/micro_losses.h"
 #include "trainer/torch/training/update_rule.h"
 
@@ -24,6 +27,11 @@ struct UpdateSize {
 // one trained tensor, a different one at each update: Error(internal) where their weights differ.
 void finish_update(Communicator& ranks, UpdateRule& rule, const UpdateSize& size,
                    const std::vector<MicroLosses>& passes, UpdateReport& report);
+
+// The samples of a pass, whose images `report` lists then; not before all ranks are there.
+std::vector<StreamSample> samples_of_pass(Communicator& ranks, SampleStream& stream,
+                                          const Dataset& data, const UpdateRange& pass,
+                                          UpdateReport& report);
 
 // Throws Error(internal) naming the key and the rank where the ranks do not have the same `facts`
 // (an object).

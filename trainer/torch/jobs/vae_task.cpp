@@ -122,14 +122,10 @@ UpdateReport VaeTask::update(long index) {
   std::vector<MicroLosses> passes;
   const UpdateRange share = share_of(range, state_->run.ranks().rank(), state_->run.ranks().size());
   for (const UpdateRange& pass : micro_batches(share, state_->inputs.micro_batch)) {
-    state_->run.ranks().require_all();
-    const std::vector<StreamSample> samples = state_->stream.samples(pass);
-    const TrainBatch batch = state_->batch_of(samples);
+    const TrainBatch batch = state_->batch_of(
+        samples_of_pass(state_->run.ranks(), state_->stream, state_->inputs.data, pass, report));
     if (recorded) record->add(to_device(batch, at::kCPU));
     passes.push_back(state_->step.micro(batch, range.size));
-    for (const StreamSample& sample : samples) {
-      report.images.push_back(state_->inputs.data.items()[sample.image].file_name);
-    }
   }
   finish_update(state_->run.ranks(), rule(), {index, range.size}, passes, report);
   if (recorded) record->finish(index);
