@@ -13,6 +13,9 @@
 
 namespace sarsweep::trainer {
 
+// The greatest logit_scale of training: beyond it logits of 100 times a cosine only grow noise.
+inline constexpr double kGreatestLogitScale = 4.605170185988092;  // ln 100
+
 struct ClipVisionConfig : ClipTowerConfig {
   int image_size = 224, patch_size = 32;  // pixels; square
 

@@ -18,9 +18,6 @@ struct PairBatch {
   at::Tensor ids;    // [n,L] int64, as clip_ids
 };
 
-// The greatest logit_scale of training: beyond it logits of 100 times a cosine only grow noise.
-inline constexpr double kGreatestLogitScale = 4.605170185988092;  // ln 100
-
 // The training step of job clip. Every pair of an update is told from all others of it, however
 // few a pass takes: embeddings are made without graph first, the loss gives their gradients, and
 // each pass is made again with its own (gradient caching, arXiv 2101.06983). An update is:

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "schema/base/error.h"
+#include "trainer/core/config/clip_config.h"
 #include "trainer/torch/files/name_list.h"
 #include "trainer/torch/files/pipeline_folder.h"
 #include "trainer/torch/files/tensor_file.h"
@@ -25,7 +26,6 @@ using nlohmann::json;
 
 constexpr const char* kFirstConvolution = "model.diffusion_model.input_blocks.0.0.weight";
 constexpr const char* kLogitScale = "conditioner.embedders.1.model.logit_scale";
-constexpr double kClipLogitScale = 4.605170185988092;  // ln 100, where CLIP's training caps it
 constexpr std::array<std::string_view, 4> kPrefixes = {
     "model.diffusion_model.", "first_stage_model.", "conditioner.embedders.0.transformer.",
     "conditioner.embedders.1.model."};
@@ -137,7 +137,7 @@ void adopt_file_facts(const SafetensorsFile& file, json& configs) {
   const TensorEntry* scale = file.find(kLogitScale);
   if (scale == nullptr || !scale->shape.empty()) return;
   const at::Tensor stored = read_tensor(file, *scale);
-  const at::Tensor usual = at::scalar_tensor(kClipLogitScale, stored.scalar_type());
+  const at::Tensor usual = at::scalar_tensor(kGreatestLogitScale, stored.scalar_type());
   if (stored.equal(usual)) return;
   configs["text_encoder_2"]["logit_scale_init_value"] = stored.item<double>();
 }
@@ -194,7 +194,7 @@ void save_single_file(const json& configs, const TensorSource& weights, const fs
                       std::optional<DType> dtype,
                       const std::map<std::string, std::string>& metadata) {
   const double logit_scale =
-      configs.at("text_encoder_2").value("logit_scale_init_value", kClipLogitScale);
+      configs.at("text_encoder_2").value("logit_scale_init_value", kGreatestLogitScale);
   const std::vector<SingleFileTensor> layout = single_file_layout(pipeline_tensors(configs));
   const auto type_of = [&](const SingleFileTensor& tensor) {
     if (tensor.layout == SingleFileLayout::positions) return DType::i64;
