@@ -107,8 +107,9 @@ void SimulatedWorker::look_at_orders(const json& reply, const std::optional<Leas
   }
 }
 
+// A claim without an answer may have been granted: who leaves on it loses a lease.
 void SimulatedWorker::claim(TimePoint due) {
-  if (at_.closing) return then_at_once(&SimulatedWorker::leave);
+  if (at_.closing && nonce_.empty()) return then_at_once(&SimulatedWorker::leave);
   if (nonce_.empty()) nonce_ = fmt::format("{}-{}", incarnation_, ++nonces_);
   const LeaseRequest request{worker_id_, incarnation_, nonce_, {0}};
   const auto reply = ask(Request::claim, due, &SimulatedWorker::claim,
